@@ -1,0 +1,35 @@
+"""Composition of the chat service: what it is made of, and in which order it starts."""
+
+from __future__ import annotations
+
+from chat.handlers import Partition
+from chat.repository import Entries
+from chat.routes import router
+from chat.settings import ChatSettings
+from warren.consuming import Consuming
+from warren.contracts.commands import PostMessage
+from warren.http import create_app, service_token
+from warren.messaging import accept
+from warren.runtime import Service
+from warren.storage import Mongo
+from warren.topology import chat_queue
+
+
+def build(settings: ChatSettings) -> Service:
+    """Compose the service; nothing connects before it runs."""
+    mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
+    entries = Entries(mongo.database)
+    consuming = Consuming(settings, mongo, prepare=entries.prepare)
+    partitions = []
+    for number in range(settings.partitions):
+        partition = Partition(number, settings.partitions, entries, consuming.facts)
+        partitions.append(partition)
+        consuming.consume(
+            chat_queue(number, settings.partitions),
+            partition.handle,
+            accepts=accept(PostMessage),
+            on_open=partition.forget,
+        )
+    app = create_app(settings, consuming.health)
+    app.include_router(router(entries, partitions, service_token(settings)))
+    return Service(settings, consuming.health, app, consuming.parts, on_stop=[mongo.close])

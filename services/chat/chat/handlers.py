@@ -1,0 +1,87 @@
+"""Commands in, entries and facts out: dedupe, give `seq`, store in one write, publish, and only then the ack."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from chat.model import Command, Entry, Key, plan, rooms_of
+from warren.contracts.commands import PostMessage
+from warren.envelope import TRACEPARENT, Event, event, trace_id_of
+from warren.observability.tracing import event_spans
+from warren.topology import EVENTS, room_key
+
+log = logging.getLogger(__name__)
+
+MAX_CACHED_ROOMS = 10_000
+
+
+class Log(Protocol):
+    """What a partition needs of the store (see `chat.repository.Entries`)."""
+
+    async def known(self, keys: Sequence[Key]) -> dict[Key, Entry]: ...
+    async def heads(self, rooms: Sequence[str]) -> dict[str, int]: ...
+    async def append(self, entries: Sequence[Entry]) -> None: ...
+
+
+class Facts(Protocol):
+    """Where facts go (see `warren.messaging.Publisher`)."""
+
+    async def publish_all(self, events: Sequence[Event]) -> None: ...
+
+
+class Partition:
+    """The commands of one partition, in order. What it remembers holds only while it is the active consumer."""
+
+    def __init__(self, number: int, partitions: int, entries: Log, facts: Facts) -> None:
+        self.number = number
+        self._partitions = partitions
+        self._entries = entries
+        self._facts = facts
+        self._heads: dict[str, int] = {}
+
+    def forget(self) -> None:
+        """Forget all heads: on a new channel another process may have written meanwhile."""
+        self._heads.clear()
+
+    def head(self, room: str) -> int | None:
+        """Return the head of a room if this process is the one that writes to it."""
+        return self._heads.get(room)
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Work a batch of `message.post` commands."""
+        commands = [Command(e.data, e.headers.get(TRACEPARENT, "")) for e in events if isinstance(e.data, PostMessage)]
+        causes = {c.key: e for c, e in zip(commands, events, strict=True)}
+        with event_spans("chat", events):
+            await self._learn_heads(rooms_of(commands))
+            known = await self._entries.known([c.key for c in commands])
+            planned = plan(commands, known, self._heads)
+            if planned.new:
+                try:
+                    await self._entries.append(planned.new)
+                except BaseException:
+                    self.forget()  # how much of it was stored is not known
+                    raise
+                self._heads.update({e.room: e.seq for e in planned.new})
+                _say(planned.new)
+            await self._facts.publish_all([self._fact(causes[c.key], entry) for c, entry in planned.told])
+
+    async def _learn_heads(self, rooms: Sequence[str]) -> None:
+        if len(self._heads) > MAX_CACHED_ROOMS:
+            self._heads.clear()
+        missing = [r for r in rooms if r not in self._heads]
+        if missing:
+            self._heads.update(await self._entries.heads(missing))
+
+    def _fact(self, cause: Event, entry: Entry) -> Event:
+        key = room_key("room", entry.room, self._partitions)
+        return event(entry.fact(), EVENTS, key, cause=cause, traceparent=entry.traceparent or None)
+
+
+def _say(entries: Sequence[Entry]) -> None:
+    if not log.isEnabledFor(logging.INFO):
+        return
+    traces = [trace_id_of({TRACEPARENT: e.traceparent}) for e in entries]
+    where = {e.room: e.seq for e in entries}
+    log.info("entries stored", extra={"fields": {"count": len(entries), "heads": where, "traces": traces}})

@@ -1,0 +1,1 @@
+"""The dlq_monitor service."""

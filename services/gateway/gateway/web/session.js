@@ -1,0 +1,42 @@
+/** Who the user is here: a token, kept by the browser, renewed before it expires. */
+
+import { ApiError, guestToken } from "./api.js";
+import { lasting } from "./storage.js";
+
+const MARGIN = 60_000;
+
+/** `{token, user, expires}` as the server gave it, or null. */
+export const session = () => lasting.get("session");
+
+/** Keep a session (as `POST /api/token` gives it). */
+export const keep = (value) => lasting.set("session", value);
+
+/** Forget who this is. */
+export const forget = () => lasting.remove("session");
+
+/** The user goes by another name (or the server said who a pasted token is). */
+export function identify(user) {
+  const known = session();
+  if (known) keep({ ...known, user });
+}
+
+/** Sign in with a token that was made elsewhere. */
+export const useToken = (token) => keep({ token, user: null, expires: null });
+
+let renewal = null;
+
+/** A valid token; `fresh`: not the one at hand, for the server refused it. */
+export async function token({ fresh }) {
+  const known = session();
+  const left = known?.expires ? new Date(known.expires) - Date.now() : Infinity;
+  if (known && !fresh && left > MARGIN) return known.token;
+  if (known && !known.expires) throw new ApiError(401, "The access token is not valid any more. Sign in again");
+  renewal ??= renew(known).finally(() => (renewal = null));
+  return renewal;
+}
+
+async function renew(known) {
+  const next = await guestToken(known?.user?.name);
+  keep(next);
+  return next.token;
+}

@@ -1,0 +1,58 @@
+/**
+ * Who is in a room: a snapshot with a revision, and changes that each raise it by one (pure functions).
+ *
+ * A change not above the revision is dropped; one beyond the next is held until the members were fetched.
+ * `members` is null in a large room: only the count is known there.
+ */
+
+const HELD_AT_MOST = 200;
+
+/** Nothing is known yet. */
+export const unknown = () => ({ rev: null, count: 0, members: null, heldPresence: [] });
+
+/** The connection is lost: what is shown stays, but a snapshot of any revision replaces it. */
+export const lost = () => ({ rev: null, heldPresence: [] });
+
+/** Whether changes were missed. */
+export const hasGap = (room) => room.rev !== null && room.heldPresence.length > 0;
+
+/** A `presence` frame. */
+export function changed(room, frame) {
+  if (room.rev !== null && frame.rev <= room.rev) return room;
+  return drain({ ...room, heldPresence: [...room.heldPresence, frame].slice(-HELD_AT_MOST) });
+}
+
+/** A snapshot of the members: of `joined`, or fetched. */
+export function listed(room, { members, count, rev }) {
+  if (room.rev !== null && rev < room.rev) return room;
+  const map = members ? new Map(members.map((m) => [m.id, m])) : null;
+  return drain({ ...room, members: map, count, rev });
+}
+
+/** The name of a member, where the user is one. */
+export function rename(room, user) {
+  const member = room.members?.get(user.id);
+  if (!member || member.name === user.name) return room;
+  return { ...room, members: new Map(room.members).set(user.id, { ...member, name: user.name }) };
+}
+
+function drain(room) {
+  if (room.rev === null) return room;
+  const frames = [...room.heldPresence].sort((a, b) => a.rev - b.rev);
+  let { rev, count, members } = room;
+  const waiting = [];
+  for (const frame of frames) {
+    if (frame.rev === rev + 1) {
+      members = members && apply(members, frame);
+      ({ rev, count } = frame);
+    } else if (frame.rev > rev) waiting.push(frame);
+  }
+  return { ...room, rev, count, members, heldPresence: waiting };
+}
+
+function apply(members, { joined = [], left = [], changed: altered = [] }) {
+  const next = new Map(members);
+  for (const member of left) next.delete(member.id);
+  for (const member of [...joined, ...altered]) next.set(member.id, member);
+  return next;
+}

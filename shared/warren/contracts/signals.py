@@ -1,0 +1,89 @@
+"""Signals: what gateways tell presence. Exchange `warren.events`.
+
+Keys: `signal.<partition>` for rooms, `session.opened|closed`, `gateway.beat`, `user.rename`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from warren.contracts.base import Contract, Model, RoomName, Time, User, UserName, contract
+
+
+class SessionSignal(Contract):
+    """A session is one socket; `gateway` is the incarnation that holds it."""
+
+    gateway: str
+    session: str
+    user: User
+    time: Time
+
+
+@contract
+class SessionOpened(SessionSignal):
+    """A socket was welcomed."""
+
+    TYPE: ClassVar[str] = "session.opened.v1"
+
+
+@contract
+class SessionClosed(SessionSignal):
+    """A socket is gone, and with it all its rooms."""
+
+    TYPE: ClassVar[str] = "session.closed.v1"
+
+
+@contract
+class RoomJoined(SessionSignal):
+    """A session entered a room."""
+
+    TYPE: ClassVar[str] = "room.joined.v1"
+    room: RoomName
+
+
+@contract
+class RoomLeft(SessionSignal):
+    """A session left a room."""
+
+    TYPE: ClassVar[str] = "room.left.v1"
+    room: RoomName
+
+
+class SessionRow(Model):
+    """One session in a gateway's table."""
+
+    session: str
+    user: User
+    rooms: tuple[RoomName, ...] = ()
+
+
+class SessionTable(Model):
+    """One part of a gateway's whole table; with the last part, sessions in none of them are gone."""
+
+    id: str
+    part: int = Field(ge=1)
+    parts: int = Field(ge=1)
+    sessions: tuple[SessionRow, ...]
+
+
+@contract
+class GatewayBeat(Contract):
+    """A gateway incarnation lives, and all its sessions with it. Some beats carry the whole table."""
+
+    TYPE: ClassVar[str] = "gateway.beat.v1"
+    gateway: str
+    sessions: int = Field(ge=0)
+    time: Time
+    table: SessionTable | None = None
+
+
+@contract
+class RenameUser(Contract):
+    """A user wants another display name; `user.name` is the present one."""
+
+    TYPE: ClassVar[str] = "user.rename.v1"
+    user: User
+    name: UserName
+    time: Time

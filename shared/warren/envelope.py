@@ -1,0 +1,84 @@
+"""An event and its envelope, as handlers see it: no broker library in sight.
+
+On the wire the envelope is AMQP properties and headers, the data is the JSON body (`messaging.codec`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from warren.contracts.base import Contract, now, rfc3339
+from warren.ids import uuid7
+
+TRACEPARENT = "traceparent"
+ATTEMPT = "x-warren-attempt"
+
+Headers = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. `data` is the decoded body where the consumer said which types it takes, else None."""
+
+    type: str
+    body: bytes
+    routing_key: str
+    exchange: str = ""
+    id: str = field(default_factory=uuid7)
+    time: datetime = field(default_factory=now)
+    app: str = ""
+    correlation_id: str | None = None
+    headers: Headers = field(default_factory=dict)
+    content_type: str = "application/json"
+    data: Contract | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace's 32 hex digits, or nothing."""
+        return trace_id_of(self.headers)
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        value = self.headers.get(ATTEMPT, 1)
+        return value if isinstance(value, int) and value >= 1 else 1
+
+    @property
+    def stamp(self) -> str:
+        """The time as RFC 3339."""
+        return rfc3339(self.time)
+
+
+def trace_id_of(headers: Headers) -> str:
+    """Read the trace id from a W3C `traceparent` header."""
+    parent = headers.get(TRACEPARENT)
+    if isinstance(parent, str) and len(parent) >= 55:
+        return parent[3:35]
+    return ""
+
+
+def event(
+    data: Contract,
+    exchange: str,
+    routing_key: str,
+    *,
+    cause: Event | None = None,
+    traceparent: str | None = None,
+) -> Event:
+    """Wrap `data` for publishing; it inherits the trace of `cause` and names it as its cause."""
+    headers: dict[str, Any] = {}
+    parent = traceparent or (cause.headers.get(TRACEPARENT) if cause else None)
+    if parent:
+        headers[TRACEPARENT] = parent
+    return Event(
+        type=data.TYPE,
+        body=data.model_dump_json().encode(),
+        exchange=exchange,
+        routing_key=routing_key,
+        correlation_id=cause.id if cause else None,
+        headers=headers,
+        data=data,
+    )

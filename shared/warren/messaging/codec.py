@@ -1,0 +1,168 @@
+"""Between events and AMQP messages: one event, or a bundle of events of one routing key.
+
+A bundle's body is `[{"properties": {…}, "headers": {…}, "body": …}, …]`, readable in the management UI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage
+from pydantic import ValidationError
+
+from warren.contracts import REGISTRY, Contract
+from warren.envelope import Event
+from warren.errors import ContractError
+from warren.ids import uuid7
+
+BUNDLE = "application/vnd.warren.bundle+json"
+BUNDLE_TYPE = "warren.bundle.v1"
+DELIVERY_COUNT = "x-delivery-count"
+
+Accepted = Mapping[str, type[Contract]]
+
+
+def accept(*contracts: type[Contract]) -> Accepted:
+    """Say which contracts a consumer takes."""
+    return {c.TYPE: c for c in contracts}
+
+
+def to_message(events: Sequence[Event], app: str) -> Message:
+    """Write one event, or several of the same exchange and routing key as a bundle."""
+    if len(events) == 1:
+        one = events[0]
+        return Message(
+            one.body,
+            message_id=one.id,
+            type=one.type,
+            timestamp=one.time,
+            app_id=one.app or app,
+            content_type=one.content_type,
+            correlation_id=one.correlation_id,
+            headers=dict(one.headers),
+            delivery_mode=DeliveryMode.PERSISTENT,
+        )
+    return Message(
+        orjson.dumps([_item(e, app) for e in events]),
+        message_id=uuid7(),
+        type=BUNDLE_TYPE,
+        timestamp=datetime.now(UTC),
+        app_id=app,
+        content_type=BUNDLE,
+        headers={"x-warren-events": len(events)},
+        delivery_mode=DeliveryMode.PERSISTENT,
+    )
+
+
+def _item(one: Event, app: str) -> dict[str, Any]:
+    properties = {"message_id": one.id, "type": one.type, "timestamp": one.stamp, "app_id": one.app or app}
+    if one.correlation_id:
+        properties["correlation_id"] = one.correlation_id
+    return {"properties": properties, "headers": dict(one.headers), "body": orjson.Fragment(one.body)}
+
+
+def is_bundle(message: AbstractIncomingMessage) -> bool:
+    """Tell whether a message carries a bundle."""
+    return message.content_type == BUNDLE
+
+
+def deliveries_before(message: AbstractIncomingMessage) -> int:
+    """How often the broker has delivered this message before, as far as it counts (quorum queues)."""
+    count = message.headers.get(DELIVERY_COUNT, 0)
+    return count if isinstance(count, int) else 0
+
+
+def single(message: AbstractIncomingMessage) -> Event:
+    """Read a message as one event, whatever its body is."""
+    return Event(
+        type=message.type or "",
+        body=message.body,
+        exchange=message.exchange or "",
+        routing_key=message.routing_key or "",
+        id=message.message_id or "",
+        time=_as_time(message.timestamp),
+        app=message.app_id or "",
+        correlation_id=message.correlation_id,
+        headers=message.headers,
+        content_type=message.content_type or "",
+    )
+
+
+def split(message: AbstractIncomingMessage) -> list[Event]:
+    """Read a message's events in order; raises `ContractError` for a bundle that is none."""
+    if not is_bundle(message):
+        return [single(message)]
+    return split_bundle(message.body, message.exchange or "", message.routing_key or "")
+
+
+def split_bundle(body: bytes, exchange: str, routing_key: str) -> list[Event]:
+    """Read the events of a bundle's body; raises `ContractError` for a body that is no bundle."""
+    try:
+        items = orjson.loads(body)
+        return [_event(item, exchange, routing_key) for item in items]
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as e:
+        raise ContractError(f"not a bundle: {type(e).__name__}") from None
+
+
+def _event(item: dict[str, Any], exchange: str, routing_key: str) -> Event:
+    properties, headers = item["properties"], item["headers"]
+    return Event(
+        type=str(properties["type"]),
+        body=orjson.dumps(item["body"]),
+        exchange=exchange,
+        routing_key=routing_key,
+        id=str(properties["message_id"]),
+        time=datetime.fromisoformat(properties["timestamp"]),
+        app=str(properties.get("app_id", "")),
+        correlation_id=properties.get("correlation_id"),
+        headers=dict(headers),
+    )
+
+
+def _as_time(stamp: object) -> datetime:
+    return stamp.astimezone(UTC) if isinstance(stamp, datetime) else datetime.now(UTC)
+
+
+def decode(one: Event, accepted: Accepted) -> Event:
+    """Return the event with its data, or raise `ContractError` saying what is wrong with it."""
+    contract = accepted.get(one.type)
+    if contract is None:
+        raise ContractError(_refusal(one.type))
+    try:
+        data = contract.model_validate_json(one.body)
+    except ValidationError as e:
+        first = e.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise ContractError(f"{one.type}: {where + ': ' if where else ''}{first['msg']}") from None
+    return replace(one, data=data)
+
+
+def _refusal(kind: str) -> str:
+    if not kind:
+        return "the message has no type"
+    if kind in REGISTRY:
+        return f"{kind} is not for this queue"
+    stem = kind.rpartition(".v")[0]
+    if any(known.startswith(f"{stem}.v") for known in REGISTRY):
+        return f"{kind[:100]}: unknown version"
+    return f"{kind[:100]}: unknown type"
+
+
+__all__ = [
+    "BUNDLE",
+    "BUNDLE_TYPE",
+    "Accepted",
+    "accept",
+    "decode",
+    "deliveries_before",
+    "is_bundle",
+    "single",
+    "split",
+    "split_bundle",
+    "to_message",
+]

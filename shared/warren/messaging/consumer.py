@@ -1,0 +1,312 @@
+"""Consumes a work queue in batches: the one runtime of all services.
+
+    connect → prefetch 1 → first fresh delivery → full prefetch → take what has come → handle → one ack for all
+
+What the handler raises decides: `DependencyDownError` pauses the queue, `DeposedError` gives it up, any other error
+splits the batch so that each event gets its own verdict (`policy.decide`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from warren.envelope import Event
+from warren.errors import ContractError, DependencyDownError, DeposedError
+from warren.messaging import codec, failures
+from warren.messaging.connection import LOST, Link, back_off, own_cancellation_only
+from warren.messaging.policy import DeadLetter, Retry, decide
+from warren.messaging.publisher import Publisher
+from warren.observability import metrics
+from warren.topology import Queue, retry_exchange
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Sequence[Event]], Awaitable[None]]
+Probe = Callable[[], Awaitable[None]]
+"""Returns when the dependency answers, raises when it does not."""
+
+SPLIT_AT = 2
+"""Earlier deliveries after which a bundle is taken apart: then a poison event dies alone."""
+
+
+class _ChannelClosedError(Exception):
+    """The channel is gone: what was not acked comes again."""
+
+
+class Consumer:
+    """Works one queue. `accepts` says which contracts the handler takes; None hands events over undecoded.
+
+    `probes` are the dependencies by name: a pause ends when the probe of the one that was down succeeds.
+    `on_open` is called before the first delivery of each new channel: forget what you knew of the queue.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        queue: str | Queue,
+        handler: Handler,
+        *,
+        service: str,
+        instance: str,
+        failed: Publisher,
+        accepts: codec.Accepted | None,
+        probes: Mapping[str, Probe] | None = None,
+        on_open: Callable[[], None] | None = None,
+        batch_size: int = 200,
+        prefetch: int = 400,
+    ) -> None:
+        self.queue = queue if isinstance(queue, str) else queue.name
+        self.paused_for: str | None = None
+        self._link = link
+        self._handler = handler
+        self._service = service
+        self._instance = instance
+        self._failed = failed
+        self._accepts = accepts
+        self._probes = probes or {}
+        self._on_open = on_open
+        self._batch_size = batch_size
+        self._prefetch = prefetch
+        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._channel: AbstractChannel | None = None
+        self._tag = ""
+        self._draining = False
+        self._consuming = False
+        self._busy = False
+        self._progress = False
+        self._stopped = asyncio.Event()
+        self._stopped.set()
+
+    @property
+    def consuming(self) -> bool:
+        """Whether the broker knows this consumer and it is not paused."""
+        return self._consuming
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that was delivered waits or is in work."""
+        return self._arrived.empty() and not self._busy
+
+    async def run(self) -> None:
+        """Consume until cancelled or drained, through every loss of connection."""
+        self._stopped.clear()
+        tries = 0
+        try:
+            while not self._draining:
+                connection = await self._link.connection()
+                self._progress = False
+                try:
+                    await self._consume(connection)
+                except DependencyDownError as e:
+                    await self._pause(e)
+                except DeposedError as e:
+                    log.warning("gave the queue up", extra={"fields": {"queue": self.queue, "reason": str(e)}})
+                except ChannelNotFoundEntity:
+                    self._link.renew(f"queue {self.queue} is gone", connection)
+                except (_ChannelClosedError, *LOST) as e:
+                    log.warning(
+                        "channel lost",
+                        extra={"fields": {"queue": self.queue, "reason": f"{type(e).__name__}: {e}"}},
+                    )
+                if not self._draining:
+                    tries = 0 if self._progress else tries + 1
+                    await asyncio.sleep(back_off(tries))
+        finally:
+            self._stopped.set()
+
+    async def drain(self) -> None:
+        """Take no more deliveries, work what has come, then stop."""
+        if self._draining:
+            return
+        self._draining = True
+        channel = self._channel
+        if channel is not None and not channel.is_closed and self._tag:
+            with contextlib.suppress(*LOST):  # a lost channel is as good as a cancelled one
+                async with asyncio.timeout(3), own_cancellation_only():
+                    await self._cancel(channel)
+        self._arrived.put_nowait(None)
+        if self.paused_for is None:
+            await self._stopped.wait()
+
+    async def _consume(self, connection: AbstractConnection) -> None:
+        self._arrived = asyncio.Queue()
+        arrived = self._arrived
+        channel = self._channel = await connection.channel(publisher_confirms=False)
+        try:
+            channel.close_callbacks.add(lambda *_: arrived.put_nowait(None))
+            underlay = await channel.get_underlay_channel()
+            underlay.on_consumer_cancel_callbacks.add(lambda _: arrived.put_nowait(None))
+            if self._on_open is not None:
+                self._on_open()
+            await self._subscribe(channel, prefetch=1)
+            wide = False
+            while (messages := await self._take()) or not self._draining:
+                if not messages:
+                    raise _ChannelClosedError("closed by the broker")
+                fresh = codec.deliveries_before(messages[0]) == 0
+                self._busy = True
+                await self._work(messages)
+                if not wide and fresh and not self._draining:
+                    # The way is safe: open it wide. Cancelling with this one delivery unacked lets no other slip in.
+                    await self._cancel(channel)
+                    await self._ack(messages)
+                    await self._subscribe(channel, prefetch=self._prefetch)
+                    wide = True
+                else:
+                    await self._ack(messages)
+                self._busy = False
+        finally:
+            self._busy = False
+            self._consuming = False
+            self._channel = None
+            if not channel.is_closed:
+                with contextlib.suppress(*LOST):  # it goes away in any case
+                    async with asyncio.timeout(3), own_cancellation_only():
+                        await channel.close()
+
+    async def _subscribe(self, channel: AbstractChannel, prefetch: int) -> None:
+        await channel.set_qos(prefetch_count=prefetch, timeout=10)
+        queue = await channel.get_queue(self.queue, ensure=False)
+        self._tag = f"{self._instance}:{self.queue}:{'wide' if prefetch > 1 else 'first'}"
+        await queue.consume(self._on_message, consumer_tag=self._tag, timeout=10)
+        self._consuming = True
+
+    async def _cancel(self, channel: AbstractChannel) -> None:
+        underlay = await channel.get_underlay_channel()
+        await underlay.basic_cancel(self._tag, timeout=10)
+
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+        self._arrived.put_nowait(message)
+
+    async def _take(self) -> list[AbstractIncomingMessage]:
+        """Wait for a message, then take what else has come: a lone one does not wait for a batch."""
+        first = await self._arrived.get()
+        if first is None:
+            return []
+        messages = [first]
+        events = _events_in(first)
+        while events < self._batch_size and not self._arrived.empty():
+            message = self._arrived.get_nowait()
+            if message is None:
+                self._arrived.put_nowait(None)  # the end is told by the next call
+                break
+            messages.append(message)
+            events += _events_in(message)
+        return messages
+
+    async def _ack(self, messages: list[AbstractIncomingMessage]) -> None:
+        await messages[-1].ack(multiple=True)
+        self._progress = True
+
+    async def _work(self, messages: list[AbstractIncomingMessage]) -> None:
+        """Bring every event of the messages to an end: handled, sent for a retry, or dead."""
+        began = time.perf_counter()
+        batch: list[Event] = []
+        for message in messages:
+            before = codec.deliveries_before(message)
+            try:
+                events = codec.split(message)
+            except ContractError as e:
+                await self._settle(codec.single(message), e)
+                continue
+            if before >= SPLIT_AT and len(events) > 1:
+                await self._handle(batch)
+                batch = []
+                await self._republish(events)
+            elif before > 0:  # it was in work when a process died: one by one, in order
+                await self._handle(batch)
+                batch = []
+                for event in events:
+                    await self._handle(await self._decode([event]))
+            else:
+                batch += await self._decode(events)
+        await self._handle(batch)
+        metrics.HANDLING.labels(self.queue).observe(time.perf_counter() - began)
+
+    async def _decode(self, events: list[Event]) -> list[Event]:
+        if self._accepts is None:
+            return events
+        good: list[Event] = []
+        for event in events:
+            try:
+                good.append(codec.decode(event, self._accepts))
+            except ContractError as e:
+                await self._settle(event, e)
+        return good
+
+    async def _handle(self, events: list[Event]) -> None:
+        if not events:
+            return
+        try:
+            await self._handler(events)
+        except (DependencyDownError, DeposedError):
+            raise
+        except Exception as e:  # noqa: BLE001 - the policy judges every error, bugs of ours included
+            if len(events) == 1:
+                await self._settle(events[0], e)
+                return
+            for event in events:
+                await self._handle([event])
+            return
+        metrics.BATCH_SIZE.labels(self.queue).observe(len(events))
+        metrics.CONSUMED.labels(self.queue).inc(len(events))
+
+    async def _settle(self, event: Event, error: BaseException) -> None:
+        verdict = decide(event.attempt, error)
+        fields = {
+            "queue": self.queue,
+            "type": event.type[:100],
+            "event": event.id[:100],
+            "trace": event.trace_id or None,
+            "cause": type(error).__name__,
+            "reason": str(error)[:200],
+            "attempt": event.attempt,
+        }
+        match verdict:
+            case Retry(delay):
+                log.warning("event failed, tried again later", extra={"fields": {**fields, "delay": delay}})
+                metrics.RETRIED.labels(self.queue).inc()
+                await self._failed.publish(failures.retry_copy(event, self._service, delay))
+            case DeadLetter(cause):
+                log.error(
+                    "event is dead",
+                    extra={"fields": fields},
+                    exc_info=error if cause != "ContractError" else None,
+                )
+                metrics.DEAD_LETTERED.labels(self.queue, cause).inc()
+                await self._failed.publish(failures.dead_copy(event, self._service, self._instance, self.queue, error))
+
+    async def _republish(self, events: list[Event]) -> None:
+        log.warning("a bundle keeps failing, it is taken apart", extra={"fields": {"queue": self.queue}})
+        for event in events:  # one by one: a lane would bundle them again
+            await self._failed.publish(failures.again_copy(event, retry_exchange(self._service)))
+
+    async def _pause(self, error: DependencyDownError) -> None:
+        """Wait until the dependency itself answers: the broker must not be asked to redeliver as a probe."""
+        self.paused_for = error.dependency
+        metrics.PAUSES.labels(self.queue, error.dependency).inc()
+        log.warning("paused", extra={"fields": {"queue": self.queue, "reason": str(error)}})
+        probe = self._probes.get(error.dependency)
+        try:
+            if probe is not None:
+                async for attempt in AsyncRetrying(
+                    wait=wait_random_exponential(multiplier=0.05, max=2),
+                    retry=retry_if_exception_type((DependencyDownError, *LOST)),
+                ):
+                    with attempt:
+                        await probe()
+        finally:
+            self.paused_for = None
+
+
+def _events_in(message: AbstractIncomingMessage) -> int:
+    count = message.headers.get("x-warren-events", 1)
+    return count if isinstance(count, int) and count > 0 else 1

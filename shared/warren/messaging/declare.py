@@ -1,0 +1,90 @@
+"""Make a topology so on a broker, or see that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from warren.errors import DependencyDownError
+from warren.messaging.connection import Setup
+from warren.topology import (
+    DEAD,
+    DEAD_QUEUE_ARGUMENTS,
+    PUBLIC_EXCHANGES,
+    RETRY_DELAYS,
+    DelayQueue,
+    Queue,
+    Topology,
+    dead_queue,
+    retry_exchange,
+)
+
+RPC_TIMEOUT = 10.0
+
+
+async def declare_public_exchanges(channel: AbstractChannel) -> None:
+    """Declare the exchanges that all services share."""
+    for exchange in PUBLIC_EXCHANGES:
+        await channel.declare_exchange(exchange.name, exchange.kind, durable=True, timeout=RPC_TIMEOUT)
+
+
+async def declare_dead_queue(channel: AbstractChannel, service: str) -> None:
+    """Declare the dead queue of a service and its way there."""
+    name = dead_queue(service)
+    queue = await channel.declare_queue(name, durable=True, arguments=DEAD_QUEUE_ARGUMENTS, timeout=RPC_TIMEOUT)
+    await queue.bind(DEAD, name, timeout=RPC_TIMEOUT)
+
+
+async def declare_service(channel: AbstractChannel, service: str, queues: Iterable[Queue]) -> None:
+    """Declare all that a consuming service owns: first where dead and retried events go, then the work queues."""
+    await declare_dead_queue(channel, service)
+    again = await channel.declare_exchange(retry_exchange(service), "topic", durable=True, timeout=RPC_TIMEOUT)
+    for seconds in RETRY_DELAYS:
+        delay = DelayQueue(service, seconds)
+        fanout = await channel.declare_exchange(delay.name, "fanout", durable=True, timeout=RPC_TIMEOUT)
+        waiting = await channel.declare_queue(delay.name, durable=True, arguments=delay.arguments, timeout=RPC_TIMEOUT)
+        await waiting.bind(fanout, timeout=RPC_TIMEOUT)
+    for queue in queues:
+        declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments, timeout=RPC_TIMEOUT)
+        for binding in queue.bindings:
+            await declared.bind(binding.exchange, binding.key, timeout=RPC_TIMEOUT)
+            await declared.bind(again, binding.key, timeout=RPC_TIMEOUT)
+
+
+async def expect_queues(connection: AbstractConnection, queues: Iterable[Queue]) -> None:
+    """Raise `DependencyDownError` naming the first queue that does not exist (with its owner)."""
+    channel = await connection.channel()
+    try:
+        for queue in queues:
+            await channel.declare_queue(queue.name, passive=True, timeout=RPC_TIMEOUT)
+    except ChannelNotFoundEntity:
+        raise DependencyDownError(
+            "broker",
+            f"queue {queue.name} is missing: is {queue.service} running, with the same WARREN_PARTITIONS?",
+        ) from None
+    finally:
+        if not channel.is_closed:
+            await channel.close()
+
+
+def owner(topology: Topology, service: str) -> Setup:
+    """Return a connection's set-up that declares what `service` owns."""
+
+    async def setup(connection: AbstractConnection) -> None:
+        async with connection.channel() as channel:
+            await declare_public_exchanges(channel)
+            if queues := topology.of(service):
+                await declare_service(channel, service, queues)
+
+    return setup
+
+
+def publisher(topology: Topology, service: str) -> Setup:
+    """Return a connection's set-up that waits until everything `service` publishes has a queue to go to."""
+
+    async def setup(connection: AbstractConnection) -> None:
+        await expect_queues(connection, topology.destinations(service))
+
+    return setup

@@ -1,0 +1,149 @@
+"""A feed: facts for this process only, through an exclusive queue that dies with its connection.
+
+Each connection gets a queue under a fresh name, bounded in length: a full one drops the oldest silently, so whoever
+reads a feed compares what it has with the source from time to time (`on_reset` says when it must).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+
+from warren.envelope import Event
+from warren.errors import ContractError
+from warren.ids import uuid7
+from warren.messaging import codec
+from warren.messaging.connection import LOST, Link, own_cancellation_only
+from warren.messaging.declare import RPC_TIMEOUT, declare_public_exchanges
+
+log = logging.getLogger(__name__)
+
+MAX_LENGTH = 100_000
+PREFETCH = 1000
+Key = tuple[str, str]
+
+
+class Feed:
+    """Delivers events of the bound keys to `handler`, in order; bindings may change at any time."""
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        *,
+        heartbeat: int,
+        prefix: str,
+        accepts: codec.Accepted,
+        handler: Callable[[Sequence[Event]], None],
+        on_reset: Callable[[], None],
+    ) -> None:
+        self.link = Link(url, name, heartbeat=heartbeat, setup=self._setup)
+        self._name = name
+        self._prefix = prefix
+        self._accepts = accepts
+        self._handler = handler
+        self._on_reset = on_reset
+        self._wanted: set[Key] = set()
+        self._queue: AbstractQueue | None = None
+        self._channel: AbstractChannel | None = None
+        self._binding = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Keep the feed open until cancelled."""
+        await self.link.run()
+
+    async def drain(self) -> None:
+        """Nothing to finish."""
+
+    async def bind(self, exchange: str, key: str) -> None:
+        """Begin to receive `key`; returns when the broker routes it here. Waits while the broker is away."""
+        wanted = (exchange, key)
+        if wanted in self._wanted and self.link.connected and self._queue is not None:
+            return
+        while True:
+            self._wanted.add(wanted)
+            connection = await self.link.connection()
+            queue = self._queue
+            try:
+                async with self._binding, own_cancellation_only():
+                    if queue is not None:
+                        await queue.bind(exchange, key, timeout=RPC_TIMEOUT)
+                        return
+            except LOST as e:
+                self.link.renew(f"binding failed: {type(e).__name__}: {e}", connection)
+
+    async def unbind(self, exchange: str, key: str) -> None:
+        """Stop receiving `key`; without a connection there is nothing to stop."""
+        self._wanted.discard((exchange, key))
+        queue = self._queue
+        if queue is None or not self.link.connected:
+            return
+        try:
+            async with self._binding, own_cancellation_only():
+                if (exchange, key) not in self._wanted:
+                    await queue.unbind(exchange, key, timeout=RPC_TIMEOUT)
+        except LOST as e:
+            self.link.renew(f"unbinding failed: {type(e).__name__}: {e}")
+
+    async def _setup(self, connection: AbstractConnection) -> None:
+        async with connection.channel() as declaring:
+            await declare_public_exchanges(declaring)
+        channel = self._channel = await connection.channel(publisher_confirms=False)
+        await channel.set_qos(prefetch_count=PREFETCH, timeout=RPC_TIMEOUT)
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(
+            lambda _: self.link.renew("the feed's consumer was cancelled", connection)
+        )
+        channel.close_callbacks.add(lambda *_: self.link.renew("the feed's channel was closed", connection))
+        queue = await channel.declare_queue(
+            f"{self._prefix}.{uuid7()[:18]}",
+            exclusive=True,
+            auto_delete=True,
+            arguments={"x-max-length": MAX_LENGTH, "x-overflow": "drop-head"},
+            timeout=RPC_TIMEOUT,
+        )
+        for exchange, key in sorted(self._wanted):
+            await queue.bind(exchange, key, timeout=RPC_TIMEOUT)
+        pending: list[AbstractIncomingMessage] = []
+
+        async def on_message(message: AbstractIncomingMessage) -> None:
+            pending.append(message)
+            if len(pending) == 1:
+                asyncio.get_running_loop().call_soon(flush)
+
+        def flush() -> None:
+            messages, pending[:] = list(pending), []
+            self._deliver(messages)
+            acking = asyncio.ensure_future(self._ack(messages[-1]))
+            acks.add(acking)
+            acking.add_done_callback(acks.discard)
+
+        acks: set[asyncio.Task[None]] = set()
+        await queue.consume(on_message, consumer_tag=self._name, timeout=RPC_TIMEOUT)
+        self._queue = queue
+        self._on_reset()
+
+    def _deliver(self, messages: list[AbstractIncomingMessage]) -> None:
+        events: list[Event] = []
+        for message in messages:
+            try:
+                ours = [e for e in codec.split(message) if e.type in self._accepts]
+                events += [codec.decode(e, self._accepts) for e in ours]
+            except ContractError as e:
+                log.warning(
+                    "a broken fact is left out",
+                    extra={"fields": {"key": message.routing_key, "reason": str(e)}},
+                )
+        if events:
+            self._handler(events)
+
+    @staticmethod
+    async def _ack(message: AbstractIncomingMessage) -> None:
+        try:
+            async with own_cancellation_only():
+                await message.ack(multiple=True)
+        except LOST as e:
+            log.debug("ack on a lost channel", extra={"fields": {"reason": str(e)}})

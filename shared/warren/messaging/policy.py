@@ -1,0 +1,36 @@
+"""What becomes of an event that failed: one pure function, the same for every service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warren.errors import PermanentError
+from warren.topology import RETRY_DELAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try it again after `delay` seconds."""
+
+    delay: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Park it; `cause` is the class of the error."""
+
+    cause: str
+
+
+Verdict = Retry | DeadLetter
+
+
+def decide(attempt: int, error: BaseException, delays: tuple[int, ...] = RETRY_DELAYS) -> Verdict:
+    """Judge a failed `attempt` (from 1).
+
+    A permanent error is dead at once. Everything else, a bug of ours included, may be passing: it is tried
+    again after each of `delays`, then dead.
+    """
+    if isinstance(error, PermanentError) or attempt > len(delays):
+        return DeadLetter(type(error).__name__)
+    return Retry(delays[attempt - 1])

@@ -1,0 +1,218 @@
+"""Confirmed publishes, bundled under load, in order per routing key.
+
+Trick: a lane per (exchange, routing key) has one publish outstanding; what arrives meanwhile goes out as one bundle.
+A lone event leaves at once; under load a bundle costs one confirm. And what is published again after a lost
+connection can't overtake what was published before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import PublishError as ReturnedError
+
+from warren.envelope import Event
+from warren.errors import DependencyDownError, PublishError, UnroutableError
+from warren.messaging.codec import to_message
+from warren.messaging.connection import LOST, Link, own_cancellation_only
+from warren.observability.metrics import BUNDLE_SIZE, PUBLISH_FAILURES, PUBLISHED
+
+log = logging.getLogger(__name__)
+
+MAX_BUNDLE_EVENTS = 256
+MAX_BUNDLE_BYTES = 256 * 1024
+CONFIRM_TIMEOUT = 5.0
+"""Seconds; below three heartbeats, after which the library would end the wait in its own way."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    event: Event
+    deadline: float
+    confirmed: asyncio.Future[None]
+
+
+class Publisher:
+    """Publishes on a link of its own; an unroutable event is an error, never a loss."""
+
+    def __init__(self, link: Link, app: str, *, timeout: float) -> None:
+        self._link = link
+        self._app = app
+        self._timeout = timeout
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._channel: AbstractChannel | None = None
+        self._plain: AbstractChannel | None = None
+        self._opening = asyncio.Lock()
+        self._exchanges: dict[str, AbstractExchange] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether a publish would go out now."""
+        return self._link.connected
+
+    async def publish(self, event: Event) -> None:
+        """Publish and wait for the broker's confirm.
+
+        Raises `PublishError` when it did not come in time (the event may arrive all the same) and
+        `UnroutableError` when no queue takes the event.
+        """
+        await self._enqueue(event)
+
+    async def publish_all(self, events: Sequence[Event]) -> None:
+        """Publish many, in order per routing key, and wait for all confirms; raises the first error."""
+        if not events:
+            return
+        results = await asyncio.gather(*[self._enqueue(e) for e in events], return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def publish_transient(self, event: Event) -> None:
+        """Publish without confirm and without persistence; dropped, and no error, while the broker is away."""
+        if not self._link.connected:
+            return
+        try:
+            async with own_cancellation_only():
+                connection = await self._link.connection()
+                if self._plain is None or self._plain.is_closed:
+                    self._plain = await connection.channel(publisher_confirms=False)
+                exchange = await self._plain.get_exchange(event.exchange, ensure=False)
+                message = to_message((event,), self._app)
+                message.delivery_mode = DeliveryMode.NOT_PERSISTENT
+                await exchange.publish(message, event.routing_key, mandatory=False, timeout=1)
+        except LOST as e:
+            log.debug("a transient event is dropped", extra={"fields": {"type": event.type, "reason": str(e)}})
+
+    async def probe(self) -> None:
+        """Return when the broker confirms a publish now; raise `DependencyDownError` when it does not.
+
+        The probe goes to no queue; under a memory or disk alarm the broker does not confirm even that.
+        """
+        if not self._link.connected:
+            raise DependencyDownError("broker", self._link.reason)
+        try:
+            async with asyncio.timeout(2), own_cancellation_only():
+                exchange = await self._exchange("")
+                await exchange.publish(Message(b"", type="warren.probe"), "warren.probe", mandatory=False)
+        except LOST as e:
+            raise DependencyDownError("broker", f"{type(e).__name__}: {e}") from None
+
+    def _enqueue(self, event: Event) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        key = (event.exchange, event.routing_key)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(self, key)
+        waiting = _Waiting(event, loop.time() + self._timeout, loop.create_future())
+        lane.add(waiting)
+        return waiting.confirmed
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        self._lanes.pop(key, None)
+
+    async def send(self, events: Sequence[Event], deadline: float) -> None:
+        """Publish events of one lane as one message and wait for its confirm, reconnecting within `deadline`."""
+        first = events[0]
+        message = to_message(events, self._app)
+        loop = asyncio.get_running_loop()
+        while True:
+            left = deadline - loop.time()
+            if left <= 0:
+                raise PublishError("broker", self._link.reason if not self._link.connected else "no confirm in time")
+            try:
+                async with asyncio.timeout(min(left, CONFIRM_TIMEOUT)), own_cancellation_only():
+                    exchange = await self._exchange(first.exchange)
+                    await exchange.publish(message, first.routing_key, mandatory=True, timeout=None)
+            except ReturnedError:
+                raise UnroutableError(
+                    "broker",
+                    f"no queue takes {first.routing_key} of {first.exchange or 'the default exchange'}",
+                ) from None
+            except LOST as e:
+                PUBLISH_FAILURES.labels(first.exchange).inc()
+                log.warning(
+                    "publish failed, trying again",
+                    extra={"fields": {"link": self._link.name, "reason": f"{type(e).__name__}: {e}"}},
+                )
+                self._channel = None
+                await asyncio.sleep(0.05)  # the pace of tries against a channel that fails at once
+            else:
+                PUBLISHED.labels(first.exchange).inc(len(events))
+                BUNDLE_SIZE.observe(len(events))
+                return
+
+    async def _exchange(self, name: str) -> AbstractExchange:
+        connection = await self._link.connection()
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                self._channel = await _confirming(connection)
+                self._exchanges = {}
+            if name not in self._exchanges:
+                self._exchanges[name] = (
+                    await self._channel.get_exchange(name, ensure=False) if name else self._channel.default_exchange
+                )
+            return self._exchanges[name]
+
+
+async def _confirming(connection: AbstractConnection) -> AbstractChannel:
+    return await connection.channel(publisher_confirms=True, on_return_raises=True)
+
+
+class _Lane:
+    """Events of one routing key, waiting their turn; its task lives while there are any."""
+
+    def __init__(self, publisher: Publisher, key: tuple[str, str]) -> None:
+        self._publisher = publisher
+        self._key = key
+        self._waiting: deque[_Waiting] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = self._take()
+            if not batch:
+                continue
+            try:
+                await self._publisher.send([w.event for w in batch], batch[0].deadline)
+            except asyncio.CancelledError:
+                for waiting in (*batch, *self._waiting):
+                    waiting.confirmed.cancel()
+                raise
+            except (PublishError, UnroutableError) as e:
+                self._fail(batch, e)
+            except Exception as e:  # noqa: BLE001 - whoever waits for the confirm must learn of any error
+                self._fail(batch, e)
+            else:
+                for waiting in batch:
+                    if not waiting.confirmed.done():
+                        waiting.confirmed.set_result(None)
+        self._publisher._forget(self._key)  # noqa: SLF001 - the two are one
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(batch) < MAX_BUNDLE_EVENTS:
+            size += len(self._waiting[0].event.body)
+            if batch and size > MAX_BUNDLE_BYTES:
+                break
+            waiting = self._waiting.popleft()
+            if not waiting.confirmed.done():  # who waited has given up: do not send it late
+                batch.append(waiting)
+        return batch
+
+    @staticmethod
+    def _fail(batch: list[_Waiting], error: Exception) -> None:
+        for waiting in batch:
+            if not waiting.confirmed.done():
+                waiting.confirmed.set_exception(error)

@@ -1,0 +1,117 @@
+"""Traces: a thin layer over OpenTelemetry, cheap enough for every event (ADR 5).
+
+Each client frame starts a root trace; its `traceparent` travels in message headers. Spans are recorded and sent by
+OTLP only when a standard `OTEL_EXPORTER_OTLP_…ENDPOINT` variable says where; ids exist in any case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    set_span_in_context,
+)
+
+from warren import __version__
+from warren.envelope import TRACEPARENT, Event
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_tracer = trace.get_tracer("warren", __version__)
+
+
+def configure(service: str, instance: str) -> TracerProvider:
+    """Set up traces for this process; returns the provider, to be shut down at the end."""
+    resource = Resource.create(
+        {
+            "service.namespace": "warren",
+            "service.name": os.environ.get("OTEL_SERVICE_NAME", service),
+            "service.instance.id": instance,
+            "service.version": __version__,
+        }
+    )
+    if any(os.environ.get(name) for name in _ENDPOINTS):
+        provider = TracerProvider(resource=resource)
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    else:
+        provider = TracerProvider(resource=resource, sampler=ALWAYS_OFF)
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+@contextlib.contextmanager
+def root_span(name: str, **attributes: str) -> Iterator[str]:
+    """Start a new trace, whatever is current; yields its `traceparent`."""
+    with _tracer.start_as_current_span(
+        name,
+        context=trace.set_span_in_context(trace.INVALID_SPAN),
+        kind=SpanKind.SERVER,
+        attributes=attributes,
+    ) as span:
+        yield traceparent(span)
+
+
+@contextlib.contextmanager
+def event_spans(name: str, events: Sequence[Event]) -> Iterator[None]:
+    """Record one consumer span per event, each in its own trace; costs nothing when nothing is exported."""
+    spans: list[Span] = []
+    for event in events:
+        parent = _remote(event.headers)
+        if parent is None or not parent.trace_flags.sampled:
+            continue
+        spans.append(
+            _tracer.start_span(
+                f"{name} {event.type}",
+                context=set_span_in_context(NonRecordingSpan(parent)),
+                kind=SpanKind.CONSUMER,
+                attributes={
+                    "messaging.system": "rabbitmq",
+                    "messaging.operation.type": "process",
+                    "messaging.message.id": event.id,
+                    "messaging.rabbitmq.destination.routing_key": event.routing_key,
+                },
+            )
+        )
+    try:
+        yield
+    except Exception as e:
+        for span in spans:
+            span.record_exception(e)
+        raise
+    finally:
+        for span in spans:
+            span.end()
+
+
+def traceparent(span: Span) -> str:
+    """Write a span's context as a W3C `traceparent`."""
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+def current_headers() -> dict[str, str]:
+    """Headers that carry the current trace to a neighbour, by HTTP."""
+    span = trace.get_current_span()
+    return {TRACEPARENT: traceparent(span)} if span.get_span_context().is_valid else {}
+
+
+def _remote(headers: Mapping[str, Any]) -> SpanContext | None:
+    parts = str(headers.get(TRACEPARENT, "")).split("-")
+    try:
+        _, trace_id, span_id, flags = parts
+        return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    except ValueError:
+        return None
