@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from zlib import crc32
 
 COMMANDS = "warren.commands"
@@ -23,7 +24,7 @@ NEVER = 1_000_000
 RETRY_DELAYS = (1, 5, 30)
 """Seconds before the second, third and fourth attempt of an event that failed for a passing reason."""
 
-Arguments = dict[str, str | int | bool]
+Arguments = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

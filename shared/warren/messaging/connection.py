@@ -51,6 +51,7 @@ class Link:
     def __init__(self, url: str, name: str, *, heartbeat: int, setup: Setup | None = None) -> None:
         self.name = name
         self.reason = "not connected yet"
+        self.generation = 0
         self._url = url
         self._heartbeat = heartbeat
         self._setup = setup
@@ -87,6 +88,7 @@ class Link:
                     with attempt:
                         self._connection = await self._open()
                 log.info("connected", extra={"fields": {"link": self.name}})
+                self.generation += 1
                 self._up.set()
                 await self._lost.wait()
             finally:

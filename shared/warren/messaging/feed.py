@@ -47,6 +47,7 @@ class Feed:
         self._handler = handler
         self._on_reset = on_reset
         self._wanted: set[Key] = set()
+        self._bound: set[Key] = set()
         self._queue: AbstractQueue | None = None
         self._channel: AbstractChannel | None = None
         self._binding = asyncio.Lock()
@@ -61,7 +62,7 @@ class Feed:
     async def bind(self, exchange: str, key: str) -> None:
         """Begin to receive `key`; returns when the broker routes it here. Waits while the broker is away."""
         wanted = (exchange, key)
-        if wanted in self._wanted and self.link.connected and self._queue is not None:
+        if wanted in self._bound and self.link.connected:
             return
         while True:
             self._wanted.add(wanted)
@@ -71,6 +72,7 @@ class Feed:
                 async with self._binding, own_cancellation_only():
                     if queue is not None:
                         await queue.bind(exchange, key, timeout=RPC_TIMEOUT)
+                        self._bound.add(wanted)
                         return
             except LOST as e:
                 self.link.renew(f"binding failed: {type(e).__name__}: {e}", connection)
@@ -78,6 +80,7 @@ class Feed:
     async def unbind(self, exchange: str, key: str) -> None:
         """Stop receiving `key`; without a connection there is nothing to stop."""
         self._wanted.discard((exchange, key))
+        self._bound.discard((exchange, key))
         queue = self._queue
         if queue is None or not self.link.connected:
             return
@@ -105,8 +108,10 @@ class Feed:
             arguments={"x-max-length": MAX_LENGTH, "x-overflow": "drop-head"},
             timeout=RPC_TIMEOUT,
         )
+        self._bound.clear()
         for exchange, key in sorted(self._wanted):
             await queue.bind(exchange, key, timeout=RPC_TIMEOUT)
+            self._bound.add((exchange, key))
         pending: list[AbstractIncomingMessage] = []
 
         async def on_message(message: AbstractIncomingMessage) -> None:

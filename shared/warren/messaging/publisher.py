@@ -62,13 +62,13 @@ class Publisher:
         Raises `PublishError` when it did not come in time (the event may arrive all the same) and
         `UnroutableError` when no queue takes the event.
         """
-        await self._enqueue(event)
+        await self.submit(event)
 
     async def publish_all(self, events: Sequence[Event]) -> None:
         """Publish many, in order per routing key, and wait for all confirms; raises the first error."""
         if not events:
             return
-        results = await asyncio.gather(*[self._enqueue(e) for e in events], return_exceptions=True)
+        results = await asyncio.gather(*[self.submit(e) for e in events], return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -103,7 +103,8 @@ class Publisher:
         except LOST as e:
             raise DependencyDownError("broker", f"{type(e).__name__}: {e}") from None
 
-    def _enqueue(self, event: Event) -> asyncio.Future[None]:
+    def submit(self, event: Event) -> asyncio.Future[None]:
+        """Queue an event in its lane; the future ends as `publish` does. Events submitted in order stay in order."""
         loop = asyncio.get_running_loop()
         key = (event.exchange, event.routing_key)
         lane = self._lanes.get(key)

@@ -1,0 +1,73 @@
+"""Composition of the gateway: what it is made of, and in which order it starts."""
+
+from __future__ import annotations
+
+from fastapi import WebSocket
+
+from gateway.door import Door, Sessions
+from gateway.handlers import Frames
+from gateway.hub import Hub
+from gateway.neighbours import Chat, Presence
+from gateway.pages import add_pages
+from gateway.routes import router
+from gateway.settings import GatewaySettings
+from gateway.signals import Signals
+from warren.errors import DependencyDownError
+from warren.health import Health
+from warren.http import create_app
+from warren.messaging import Link, Publisher
+from warren.messaging.declare import publisher
+from warren.runtime import Service
+
+
+def build(settings: GatewaySettings) -> Service:
+    """Compose the service; nothing connects before it runs."""
+    health = Health(settings.alive_file)
+    chat, presence = Chat(settings), Presence(settings)
+    hub = Hub(settings, chat, presence)
+    out = Link(
+        settings.amqp_url.get_secret_value(),
+        f"{settings.name} commands",
+        heartbeat=settings.amqp_heartbeat,
+        setup=publisher(settings.topology, settings.service),
+    )
+    commands = Publisher(out, settings.service, timeout=settings.publish_timeout)
+    sessions = Sessions()
+    signals = Signals(settings, out, commands, sessions.table)
+    frames = Frames(settings, hub, chat, presence, commands, signals)
+    door = Door(settings, health, sessions, frames, hub, presence, signals)
+
+    async def broker() -> None:
+        for link in (out, hub.feed.link):
+            if not link.connected:
+                raise DependencyDownError("broker", f"{link.name}: {link.reason}")
+        await commands.probe()
+
+    health.add("broker", broker)
+    health.add("chat", chat.ready, essential=False)
+    health.add("presence", presence.ready, essential=False)
+
+    app = create_app(settings, health)
+    app.include_router(router(settings, frames, chat, presence))
+
+    @app.websocket("/ws")
+    async def ws(socket: WebSocket) -> None:
+        await door.serve(socket)
+
+    add_pages(app)
+    return Service(
+        settings,
+        health,
+        app,
+        [out, hub.feed, hub, signals, door],
+        on_stop=[chat.close, presence.close],
+        uvicorn_options={
+            "ws": "websockets-sansio",
+            "ws_max_size": settings.frame_limit,
+            "ws_per_message_deflate": False,
+            "ws_ping_interval": 20,
+            "ws_ping_timeout": 20,
+            "proxy_headers": bool(settings.trusted_proxies),
+            "forwarded_allow_ips": settings.trusted_proxies or None,
+        },
+    )

@@ -1,0 +1,210 @@
+"""The websocket's door: who may come in, the loop of frames, and the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from fastapi import WebSocket, WebSocketDisconnect
+from fastapi.responses import PlainTextResponse
+
+from gateway.auth import AuthError, Identity, Tokens, bearer, offered, origin_allowed
+from gateway.handlers import Frames
+from gateway.hub import Hub
+from gateway.limits import Places, Rates
+from gateway.metrics import FRAMES_IN, SESSIONS
+from gateway.neighbours import Presence
+from gateway.session import Session
+from gateway.settings import GatewaySettings
+from gateway.signals import Signals
+from warren.contracts import User
+from warren.contracts.closing import BAD_DATA, DRAIN, EXPIRED, FLOOD, FORBIDDEN, TOKEN, UNAVAILABLE, CloseCode
+from warren.contracts.frames import PROTOCOL, Error, Welcome, parse_client_frame
+from warren.contracts.signals import SessionRow
+from warren.errors import ContractError, DependencyDownError, WarrenError
+from warren.health import Health
+
+log = logging.getLogger(__name__)
+
+_HTTP_STATUS = {TOKEN: 401, EXPIRED: 401, FORBIDDEN: 403, FLOOD: 429, UNAVAILABLE: 503}
+
+
+class _RefusedError(WarrenError):
+    def __init__(self, close: CloseCode, message: str) -> None:
+        super().__init__(message)
+        self.close = close
+
+
+class Sessions:
+    """All open sessions of this gateway."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Session] = {}
+
+    def add(self, session: Session) -> None:
+        """Take a session in."""
+        self._open[session.id] = session
+        SESSIONS.set(len(self._open))
+
+    def remove(self, session: Session) -> None:
+        """Let a session go."""
+        self._open.pop(session.id, None)
+        SESSIONS.set(len(self._open))
+
+    def table(self) -> list[SessionRow]:
+        """Return all sessions as presence wants them."""
+        return [
+            SessionRow.model_construct(session=s.id, user=s.user, rooms=tuple(s.rooms)) for s in self._open.values()
+        ]
+
+    def all(self) -> Sequence[Session]:
+        """Return all sessions of this moment."""
+        return tuple(self._open.values())
+
+
+class Door:
+    """Serves `/ws`."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        health: Health,
+        sessions: Sessions,
+        frames: Frames,
+        hub: Hub,
+        presence: Presence,
+        signals: Signals,
+    ) -> None:
+        self._settings = settings
+        self._health = health
+        self._sessions = sessions
+        self._frames = frames
+        self._hub = hub
+        self._presence = presence
+        self._signals = signals
+        self._tokens = Tokens(settings.jwt_secret.get_secret_value(), settings.guest_token_seconds)
+        self._handshakes = Rates(settings.connect_rate, 2 * settings.connect_rate)
+        self._addresses = Places(settings.sessions_per_address)
+        self._users = Places(settings.sessions_per_user)
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def run(self) -> None:
+        """Nothing runs by itself: sockets do."""
+        await asyncio.Event().wait()
+
+    async def drain(self) -> None:
+        """Send all clients elsewhere, spread over some seconds, each when its messages are confirmed."""
+        spread = self._settings.drain_spread
+        sessions = self._sessions.all()
+        pause = spread / len(sessions) if sessions else 0
+        for session in sessions:
+            await session.settled()  # its confirms are on their way; the runtime bounds the drain
+            session.close(DRAIN, reconnect_after=random.uniform(0, max(spread, 0.1)))
+            await asyncio.sleep(pause)
+        await self._empty.wait()
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one socket from handshake to close."""
+        protocols, token = offered(socket.headers.get("sec-websocket-protocol"))
+        address = socket.client.host if socket.client else "unknown"
+        with contextlib.ExitStack() as places:
+            try:
+                identity = self._let_in(socket, token or bearer(socket.headers.get("authorization")), address, places)
+            except (_RefusedError, AuthError) as e:
+                await self._turn_away(socket, protocols, e.close, str(e))
+                return
+            identity = await self._with_present_name(identity)
+            await socket.accept(subprotocol=PROTOCOL if PROTOCOL in protocols else None)
+            await self._serve(socket, Session(socket, identity, address, self._settings))
+
+    def _let_in(self, socket: WebSocket, token: str | None, address: str, places: contextlib.ExitStack) -> Identity:
+        headers = socket.headers
+        if not origin_allowed(headers.get("origin"), headers.get("host"), self._settings.origins):
+            raise _RefusedError(FORBIDDEN, "pages of this origin may not connect")
+        if self._handshakes.take(address):
+            raise _RefusedError(FLOOD, "too many connections from this address: come back later")
+        identity = self._tokens.verify(token)
+        if not self._health.ready:
+            raise _RefusedError(UNAVAILABLE, "the gateway is not ready: come back soon")
+        for held, key in ((self._addresses, address), (self._users, identity.user.id)):
+            if not held.take(key):
+                raise _RefusedError(FLOOD, "too many sessions at once: close one first")
+            places.callback(held.give_back, key)
+        return identity
+
+    @staticmethod
+    async def _turn_away(socket: WebSocket, protocols: list[str], close: CloseCode, why: str) -> None:
+        """Close with a code where the client can read it (browsers can't read a refused handshake), else HTTP."""
+        if PROTOCOL in protocols:
+            await socket.accept(subprotocol=PROTOCOL)
+            await socket.close(close.code, close.name)
+        else:
+            await socket.send_denial_response(PlainTextResponse(why, _HTTP_STATUS[close]))
+
+    async def _with_present_name(self, identity: Identity) -> Identity:
+        try:
+            name = await self._presence.name_of(identity.user.id)
+        except DependencyDownError:
+            return identity  # the token's name will do
+        return Identity(User(id=identity.user.id, name=name), identity.expires) if name else identity
+
+    async def _serve(self, socket: WebSocket, session: Session) -> None:
+        self._sessions.add(session)
+        self._empty.clear()
+        self._hub.welcome(session.user.id, session)
+        self._signals.opened(session.id, session.user)
+        session.say(Welcome(session=session.id, user=session.user, limits=self._settings.limits))
+        seconds = (session.expires - datetime.now(UTC)).total_seconds()
+        loop = asyncio.get_running_loop()
+        expiry = loop.call_later(min(seconds, 30 * 86400), session.close, EXPIRED)
+        writer = loop.create_task(session.write())
+        reader = loop.create_task(self._read(socket, session))
+        try:
+            await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            expiry.cancel()
+            for task in (writer, reader):
+                task.cancel()
+            self._frames.leave_all(session)
+            self._hub.farewell(session.user.id, session)
+            self._signals.closed(session.id, session.user)
+            self._sessions.remove(session)
+            if not self._sessions.all():
+                self._empty.set()
+        for outcome in await asyncio.gather(writer, reader, return_exceptions=True):
+            if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect | OSError | RuntimeError):
+                log.error("a session failed", extra={"fields": {"session": session.id}}, exc_info=outcome)
+
+    async def _read(self, socket: WebSocket, session: Session) -> None:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if session.closing is not None:
+                continue  # what a client says to a closed door
+            text = message.get("text")
+            if text is None:
+                session.close(BAD_DATA)
+                continue
+            self._hear(session, text)
+
+    def _hear(self, session: Session, text: str) -> None:
+        try:
+            frame = parse_client_frame(text)
+        except ContractError as e:
+            FRAMES_IN.labels("bad").inc()
+            session.bad_frames += 1
+            limit = self._settings.bad_frames
+            if limit and session.bad_frames > limit:
+                session.close(FLOOD)
+            else:
+                session.error(Error(code="bad_frame", message=str(e)))
+            return
+        session.bad_frames = 0
+        FRAMES_IN.labels(frame.type).inc()
+        self._frames.follow(session, frame)

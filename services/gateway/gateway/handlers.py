@@ -1,0 +1,277 @@
+"""What becomes of each frame from a client: one function per type, in the table at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from gateway.hub import Hub
+from gateway.limits import Rates
+from gateway.metrics import ACCEPTING
+from gateway.neighbours import Chat, Members, Page, Presence
+from gateway.session import Session
+from gateway.settings import GatewaySettings
+from gateway.signals import Signals
+from warren.contracts import User, frames, now
+from warren.contracts.commands import PostMessage
+from warren.contracts.events import Member, UserTyping
+from warren.contracts.signals import RenameUser
+from warren.envelope import event
+from warren.errors import DependencyDownError, WarrenError
+from warren.messaging import Publisher
+from warren.observability.tracing import root_span
+from warren.topology import COMMANDS, EPHEMERAL, EVENTS, room_key
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = 1.0
+
+
+class RefusalError(WarrenError):
+    """A frame can't be followed; `code` is for programs, the text for people."""
+
+    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class Frames:
+    """Follows the frames of all sessions."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        hub: Hub,
+        chat: Chat,
+        presence: Presence,
+        commands: Publisher,
+        signals: Signals,
+    ) -> None:
+        self._settings = settings
+        self._hub = hub
+        self._chat = chat
+        self._presence = presence
+        self._commands = commands
+        self._signals = signals
+        self._rates = Rates(settings.message_rate, settings.message_burst)
+        self._handlers: dict[type[frames.ClientFrame], Callable[[Session, Any], None]] = {
+            frames.Join: self._join,
+            frames.Leave: self._leave,
+            frames.Message: self._message,
+            frames.Rename: self._rename,
+            frames.Typing: self._typing,
+            frames.Ping: self._ping,
+        }
+
+    def follow(self, session: Session, frame: frames.ClientFrame) -> None:
+        """Follow one frame: its answer, or an error frame, comes now or later."""
+        try:
+            self._handlers[type(frame)](session, frame)
+        except RefusalError as e:
+            self._refuse(session, frame, e)
+
+    def leave_all(self, session: Session) -> None:
+        """Take a session out of all its rooms, without telling presence of each."""
+        for name in tuple(session.rooms):
+            self._forget(session, name)
+
+    def check_rate(self, user: str) -> None:
+        """Take one of the user's tokens, or raise `RefusalError`."""
+        if wait := self._rates.take(user):
+            raise RefusalError("rate_limited", "too fast: wait a moment", round(wait, 3))
+
+    def check_body(self, body: str) -> None:
+        """Raise `RefusalError` for a body above the limit."""
+        limit = self._settings.body_limit
+        if limit and len(body.encode()) > limit:
+            raise RefusalError("too_long", f"a message has at most {limit} bytes")
+
+    def post(self, user: User, room: str, message_id: str, body: str) -> asyncio.Future[None]:
+        """Publish a message; the future ends when the broker has it."""
+        with root_span("message", **{"warren.room": room, "enduser.id": user.id}) as traceparent:
+            command = PostMessage.model_construct(room=room, id=message_id, user=user, time=now(), body=body)
+            key = room_key("chat", room, self._settings.partitions)
+            wrapped = event(command, COMMANDS, key, traceparent=traceparent)
+            confirmed = self._commands.submit(wrapped)
+        confirmed.add_done_callback(partial(_say_accepted, wrapped.trace_id, room))
+        return confirmed
+
+    # ------------------------------------------------------------------ frames
+
+    def _join(self, session: Session, frame: frames.Join) -> None:
+        self.check_rate(session.user.id)
+        limit = self._settings.rooms_per_session
+        if limit and frame.room not in session.rooms and len(session.rooms) >= limit:
+            raise RefusalError("too_many_rooms", f"a session has at most {limit} rooms: leave one first")
+        if running := session.rooms.get(frame.room):
+            running.cancel()
+        known = frame.room in session.rooms
+        self._hub.enter(frame.room, session)
+        if not known:
+            self._signals.joined(session.id, session.user, frame.room)
+        task = asyncio.get_running_loop().create_task(self._snapshot(session, frame))
+        session.rooms[frame.room] = task
+
+    async def _snapshot(self, session: Session, frame: frames.Join) -> None:
+        """Subscribe first, then fetch: what comes in between is held back by the room."""
+        try:
+            async with asyncio.timeout(self._settings.join_seconds):
+                await self._hub.subscribe(frame.room)
+                page, members = await asyncio.gather(self._history(frame), self._members(frame.room))
+        except (DependencyDownError, TimeoutError) as e:
+            self._forget(session, frame.room)
+            self._signals.left(session.id, session.user, frame.room)
+            log.warning("a join failed", extra={"fields": {"room": frame.room, "reason": str(e) or type(e).__name__}})
+            away = RefusalError("unavailable", "this room cannot be read just now: try again", RETRY_AFTER)
+            self._refuse(session, frame, away)
+            return
+        shown = self._settings.members_shown
+        joined = frames.Joined(
+            ref=frame.ref,
+            room=frame.room,
+            seq=page.seq,
+            rev=members.rev,
+            members=tuple(Member(**m) for m in members.members) if not shown or members.count <= shown else None,
+            count=members.count,
+            entries=tuple(frames.MessageFrame(**e) for e in page.entries),
+            truncated=page.truncated,
+        )
+        session.rooms[frame.room] = None
+        self._hub.snapshot(frame.room, session, page.seq, members.rev, joined)
+
+    async def _history(self, frame: frames.Join) -> Page:
+        """Entries after `since`, or the newest page where there are too many, saying so."""
+        size = self._settings.page
+        async for attempt in _while_away(self._settings.join_seconds):
+            with attempt:
+                if frame.since is None:
+                    newest = await self._chat.page(frame.room, limit=self._settings.first_page)
+                    return Page(newest.entries, newest.seq, truncated=False)
+                missed = await self._chat.page(frame.room, after=frame.since, limit=size)
+                if not missed.truncated:
+                    return missed
+                newest = await self._chat.page(frame.room, limit=size)
+                return Page(newest.entries, newest.seq, truncated=True)
+        raise DependencyDownError("chat", "no answer")
+
+    async def _members(self, room: str) -> Members:
+        async for attempt in _while_away(self._settings.join_seconds):
+            with attempt:
+                return await self._presence.members(room)
+        raise DependencyDownError("presence", "no answer")
+
+    def _leave(self, session: Session, frame: frames.Leave) -> None:
+        self._check_joined(session, frame.room)
+        self._forget(session, frame.room)
+        self._signals.left(session.id, session.user, frame.room)
+        session.say(frames.Left(ref=frame.ref, room=frame.room))
+
+    def _message(self, session: Session, frame: frames.Message) -> None:
+        self._check_joined(session, frame.room)
+        self.check_body(frame.body)
+        self.check_rate(session.user.id)
+        if session.pending >= self._settings.pending_messages:
+            raise RefusalError("busy", "too many of your messages wait for the broker", RETRY_AFTER)
+        session.begin()
+        began = time.perf_counter()
+        confirmed = self.post(session.user, frame.room, frame.id, frame.body)
+        confirmed.add_done_callback(partial(self._accepted, session, frame, began))
+
+    def _accepted(self, session: Session, frame: frames.Message, began: float, done: asyncio.Future[None]) -> None:
+        session.end()
+        if done.cancelled():
+            return
+        if done.exception() is None:
+            ACCEPTING.observe(time.perf_counter() - began)
+            session.say(frames.Ack(ref=frame.ref, id=frame.id, room=frame.room))
+        else:
+            away = RefusalError("unavailable", "the message was not taken: send it again with the same id", RETRY_AFTER)
+            self._refuse(session, frame, away)
+
+    def _rename(self, session: Session, frame: frames.Rename) -> None:
+        self.check_rate(session.user.id)
+        before = session.user
+        session.renamed(frame.name)  # it holds for what this socket sends next
+        with root_span("rename", **{"enduser.id": before.id}) as traceparent:
+            wanted = RenameUser(user=before, name=frame.name, time=now())
+            confirmed = self._commands.submit(event(wanted, EVENTS, "user.rename", traceparent=traceparent))
+
+        def done(result: asyncio.Future[None]) -> None:
+            if result.cancelled():
+                return
+            if result.exception() is None:
+                session.say(frames.Ack(ref=frame.ref))
+            else:
+                session.renamed(before.name)
+                self._refuse(
+                    session, frame, RefusalError("unavailable", "the name was not taken: try again", RETRY_AFTER)
+                )
+
+        confirmed.add_done_callback(done)
+
+    def _typing(self, session: Session, frame: frames.Typing) -> None:
+        self._check_joined(session, frame.room)
+        self.check_rate(session.user.id)
+        key = room_key("room", frame.room, self._settings.partitions)
+        typing = event(UserTyping(room=frame.room, user=session.user), EPHEMERAL, key)
+        task = asyncio.get_running_loop().create_task(self._commands.publish_transient(typing))
+        session.background.add(task)
+        task.add_done_callback(session.background.discard)
+
+    @staticmethod
+    def _ping(session: Session, frame: frames.Ping) -> None:
+        session.say(frames.Pong(ref=frame.ref))
+
+    # ----------------------------------------------------------------- helpers
+
+    @staticmethod
+    def _check_joined(session: Session, room: str) -> None:
+        if room not in session.rooms:
+            raise RefusalError("not_joined", "join the room first")
+
+    def _forget(self, session: Session, name: str) -> None:
+        if name not in session.rooms:
+            return
+        joining = session.rooms.pop(name)
+        if joining is not None and joining is not asyncio.current_task():
+            joining.cancel()
+        self._hub.leave(name, session)
+
+    @staticmethod
+    def _refuse(session: Session, frame: frames.ClientFrame, why: RefusalError) -> None:
+        session.error(
+            frames.Error(
+                ref=frame.ref,
+                code=why.code,
+                message=str(why),
+                retry_after=why.retry_after,
+                id=getattr(frame, "id", None),
+                room=getattr(frame, "room", None),
+            )
+        )
+
+
+def _while_away(seconds: float) -> AsyncRetrying:
+    return AsyncRetrying(
+        wait=wait_random_exponential(multiplier=0.05, max=1),
+        stop=stop_after_delay(seconds),
+        retry=retry_if_exception_type(DependencyDownError),
+        reraise=True,
+    )
+
+
+def _say_accepted(trace: str, room: str, done: asyncio.Future[None]) -> None:
+    if done.cancelled():
+        return
+    fields = {"trace": trace, "room": room}
+    if error := done.exception():
+        log.warning("message not accepted", extra={"fields": {**fields, "reason": str(error)}})
+    else:
+        log.info("message accepted", extra={"fields": fields})

@@ -1,0 +1,295 @@
+"""All rooms and sessions of this gateway: facts in, frames out to every member.
+
+    feed → fact → frame, encoded once → room (order, gaps) → sessions
+
+A gap in a room's `seq` is filled from chat before anything beyond it is given out. Since a feed may lose facts without
+a trace, the heads of all rooms are compared with chat's every few seconds and after each reconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import orjson
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from gateway.metrics import BACKFILLED, FANNED_OUT, ROOMS
+from gateway.neighbours import Chat, Page, Presence
+from gateway.room import Receiver, Room
+from gateway.settings import GatewaySettings
+from warren.contracts import rfc3339
+from warren.contracts.events import (
+    MessagePosted,
+    MessageRejected,
+    PresenceChanged,
+    UserRenamed,
+    UserTyping,
+)
+from warren.contracts.frames import Frame, Rejected, Renamed, TypingFrame, encode
+from warren.contracts.frames import Presence as PresenceFrame
+from warren.envelope import Event
+from warren.errors import DependencyDownError
+from warren.messaging import Feed, accept
+from warren.topology import EPHEMERAL, EVENTS, room_key
+
+log = logging.getLogger(__name__)
+
+FACTS = accept(MessagePosted, MessageRejected, PresenceChanged, UserRenamed, UserTyping)
+
+
+class UserSession(Receiver, Protocol):
+    """A session, as far as the hub knows it."""
+
+    def renamed(self, name: str) -> None:
+        """Take the user's new name."""
+
+
+class Hub:
+    """Rooms by name, sessions by user, and the feed that fills them."""
+
+    def __init__(self, settings: GatewaySettings, chat: Chat, presence: Presence) -> None:
+        self._settings = settings
+        self._chat = chat
+        self._presence = presence
+        self._rooms: dict[str, Room] = {}
+        self._users: dict[str, set[UserSession]] = {}
+        self._in_partition: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._compare = asyncio.Event()
+        self.feed = Feed(
+            settings.amqp_url.get_secret_value(),
+            f"{settings.name} feed",
+            heartbeat=settings.amqp_heartbeat,
+            prefix=settings.incarnation.replace("gateway-", "gateway."),
+            accepts=FACTS,
+            handler=self.on_facts,
+            on_reset=self._compare.set,
+        )
+        self._handlers: dict[type, Callable[[Event, Any], None]] = {
+            MessagePosted: self._posted,
+            MessageRejected: self._rejected,
+            PresenceChanged: self._presence_changed,
+            UserRenamed: self._renamed,
+            UserTyping: self._typing,
+        }
+
+    # ---------------------------------------------------------------- sessions
+
+    def welcome(self, user: str, session: UserSession) -> None:
+        """Take a session in."""
+        self._users.setdefault(user, set()).add(session)
+
+    def farewell(self, user: str, session: UserSession) -> None:
+        """Let a session go, after it has left its rooms."""
+        sessions = self._users.get(user, set())
+        sessions.discard(session)
+        if not sessions:
+            self._users.pop(user, None)
+
+    def enter(self, name: str, session: UserSession) -> Room:
+        """Make a session a joining member, holding back entries until its snapshot is there."""
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = Room(name)
+            ROOMS.set(len(self._rooms))
+            key = self._key(name)
+            self._in_partition[key] = self._in_partition.get(key, 0) + 1
+        room.enter(session)
+        return room
+
+    async def subscribe(self, name: str) -> None:
+        """Return when the broker routes the room's facts here."""
+        await self.feed.bind(EVENTS, self._key(name))
+        await self.feed.bind(EPHEMERAL, self._key(name))
+
+    def leave(self, name: str, session: UserSession) -> None:
+        """Take a session out of a room; the last one closes it."""
+        room = self._rooms.get(name)
+        if room is None:
+            return
+        room.leave(session)
+        if room.empty:
+            del self._rooms[name]
+            ROOMS.set(len(self._rooms))
+            key = self._key(name)
+            self._in_partition[key] -= 1
+            if not self._in_partition[key]:
+                del self._in_partition[key]
+                self._spawn(self._unbind(key))
+
+    def snapshot(self, name: str, session: UserSession, seq: int, rev: int, joined: Frame) -> None:
+        """Hand a session its snapshot (see `Room.snapshot`)."""
+        room = self._rooms.get(name)
+        if room is None:
+            return
+        room.rev = max(room.rev, rev)
+        room.snapshot(session, seq, encode(joined))
+        self._fill_if_needed(room)
+
+    # ------------------------------------------------------------------- facts
+
+    def on_facts(self, events: Sequence[Event]) -> None:
+        """Give out what the feed brings."""
+        for event in events:
+            self._handlers[type(event.data)](event, event.data)
+        posted = [e.trace_id for e in events if isinstance(e.data, MessagePosted)]
+        if posted and log.isEnabledFor(logging.INFO):
+            log.info("facts given out", extra={"fields": {"count": len(posted), "traces": posted}})
+
+    def _posted(self, event: Event, fact: MessagePosted) -> None:
+        room = self._rooms.get(fact.room)
+        if room is None:
+            return
+        frame = orjson.dumps(
+            {
+                "type": "message",
+                "room": fact.room,
+                "seq": fact.seq,
+                "id": fact.id,
+                "user": {"id": fact.user.id, "name": fact.user.name},
+                "body": fact.body,
+                "time": rfc3339(fact.time),
+                "trace": event.trace_id,
+            }
+        ).decode()
+        FANNED_OUT.inc()
+        if not room.entry(fact.seq, frame):
+            self._fill_if_needed(room)
+
+    def _rejected(self, _: Event, fact: MessageRejected) -> None:
+        frame = encode(Rejected(room=fact.room, id=fact.id, code=fact.code, message=fact.message))
+        for session in tuple(self._users.get(fact.user.id, ())):
+            session.send(frame)
+
+    def _presence_changed(self, _: Event, fact: PresenceChanged) -> None:
+        room = self._rooms.get(fact.room)
+        if room is None:
+            return
+        room.rev = max(room.rev, fact.rev)
+        room.tell(
+            encode(
+                PresenceFrame(
+                    room=fact.room,
+                    rev=fact.rev,
+                    count=fact.count,
+                    joined=fact.joined,
+                    left=fact.left,
+                    changed=fact.changed,
+                )
+            )
+        )
+
+    def _renamed(self, _: Event, fact: UserRenamed) -> None:
+        own = tuple(self._users.get(fact.user.id, ()))
+        for session in own:
+            session.renamed(fact.user.name)
+        told: set[Receiver] = set(own)
+        for name in fact.rooms:
+            if room := self._rooms.get(name):
+                told.update(room.members)
+        frame = encode(Renamed(user=fact.user, was=fact.was))
+        for receiver in told:
+            receiver.send(frame)
+
+    def _typing(self, _: Event, fact: UserTyping) -> None:
+        if room := self._rooms.get(fact.room):
+            room.tell(encode(TypingFrame(room=fact.room, user=fact.user)), held=False)
+
+    # -------------------------------------------------------------------- gaps
+
+    def _fill_if_needed(self, room: Room, head: int = 0) -> None:
+        behind = room.seq is not None and room.seq < head
+        if (room.has_gap or behind) and not room.filling:
+            room.filling = True
+            self._spawn(self._fill(room, head))
+
+    async def _fill(self, room: Room, head: int) -> None:
+        """Fetch what is missing, page by page; what stays missing is found again by the next comparison."""
+        try:
+            while room.seq is not None and not room.empty and (room.has_gap or room.seq < head):
+                page = await self._fetch(room)
+                BACKFILLED.inc(len(page.entries))
+                for frame in page.entries:
+                    room.entry(frame["seq"], orjson.dumps(frame).decode())
+                if not page.entries:
+                    break
+        except DependencyDownError as e:
+            log.warning("a gap stays for now", extra={"fields": {"room": room.name, "reason": str(e)}})
+        finally:
+            room.filling = False
+
+    async def _fetch(self, room: Room) -> Page:
+        async for attempt in AsyncRetrying(
+            wait=wait_random_exponential(multiplier=0.05, max=2),
+            stop=stop_after_delay(10),
+            retry=retry_if_exception_type(DependencyDownError),
+            reraise=True,
+        ):
+            with attempt:
+                return await self._chat.page(room.name, after=room.seq, limit=200)
+        raise DependencyDownError(self._chat.name, "no answer")
+
+    # -------------------------------------------------------------- comparison
+
+    async def run(self) -> None:
+        """Compare all rooms with chat and presence from time to time, and at once after each reset of the feed."""
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.reconcile_seconds):
+                    await self._compare.wait()
+            except TimeoutError:
+                pass  # nothing happened: time for the regular comparison
+            self._compare.clear()
+            if self.feed.link.connected or self._compare.is_set():
+                await self._compare_all()
+
+    async def drain(self) -> None:
+        """Nothing to finish."""
+
+    async def _compare_all(self) -> None:
+        names = [n for n, r in self._rooms.items() if r.seq is not None]
+        for start in range(0, len(names), 1000):
+            part = names[start : start + 1000]
+            try:
+                for name, head in (await self._chat.heads(part)).items():
+                    if room := self._rooms.get(name):
+                        self._fill_if_needed(room, head)
+                for name, rev in (await self._presence.revs(part)).items():
+                    if (room := self._rooms.get(name)) and rev > room.rev:
+                        self._spawn(self._refresh_members(room))
+            except DependencyDownError as e:
+                log.warning("heads cannot be compared", extra={"fields": {"reason": str(e)}})
+
+    async def _refresh_members(self, room: Room) -> None:
+        """Tell members who is here, with the newest `rev`: a client that missed a change fetches the rest."""
+        try:
+            found = await self._presence.members(room.name)
+        except DependencyDownError:
+            return  # the next comparison tries again
+        if found.rev > room.rev:
+            room.rev = found.rev
+            frame = {"type": "presence", "room": room.name, "rev": found.rev, "count": found.count}
+            room.tell(orjson.dumps({**frame, "joined": found.members, "left": [], "changed": []}).decode())
+
+    # ----------------------------------------------------------------- helpers
+
+    def _key(self, room: str) -> str:
+        return room_key("room", room, self._settings.partitions)
+
+    async def _unbind(self, key: str) -> None:
+        if key not in self._in_partition:
+            await self.feed.unbind(EVENTS, key)
+            await self.feed.unbind(EPHEMERAL, key)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("background work failed", exc_info=error)

@@ -1,0 +1,135 @@
+"""One room on this gateway: the order of its entries, and who gets them. No I/O.
+
+Every entry goes to every member once and in order, whatever arrives how: live facts, facts told twice, facts beyond a
+gap, pages from chat's log. What lies beyond a gap waits until the gap is filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+MAX_WAITING = 5_000
+"""Entries that may wait beyond a gap; the rest is fetched again with the gap."""
+
+
+class Receiver(Protocol):
+    """A session, as far as a room knows it."""
+
+    def send(self, frame: str) -> None:
+        """Queue a frame."""
+
+
+@dataclass(slots=True)
+class Joining:
+    """A member whose snapshot is on its way, or reaches further (`upto`) than the room does here."""
+
+    held: list[tuple[int, str]] = field(default_factory=list)
+    upto: int | None = None
+
+
+class Room:
+    """`seq` is the last entry given to members; None until the first snapshot says where the room stands."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seq: int | None = None
+        self.rev = 0
+        self.filling = False
+        self._live: set[Receiver] = set()
+        self._joining: dict[Receiver, Joining] = {}
+        self._beyond: dict[int, str] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is here."""
+        return not self._live and not self._joining
+
+    @property
+    def members(self) -> Iterable[Receiver]:
+        """Everyone here, those still joining included."""
+        return (*self._live, *self._joining)
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether entries wait for others that are missing."""
+        return bool(self._beyond) and self.seq is not None
+
+    def enter(self, who: Receiver) -> None:
+        """Hold entries back for `who` until its snapshot is there."""
+        self._live.discard(who)
+        self._joining[who] = Joining()
+
+    def leave(self, who: Receiver) -> None:
+        """Give `who` nothing more."""
+        self._live.discard(who)
+        self._joining.pop(who, None)
+
+    def snapshot(self, who: Receiver, seq: int, joined: str) -> None:
+        """Give `who` its snapshot, which reaches to `seq`, then what came after it, and make it a live member."""
+        joining = self._joining.get(who)
+        if joining is None:
+            return  # it has left meanwhile
+        if self.seq is None:
+            self.start(seq)
+        who.send(joined)
+        for number, frame in joining.held:
+            if number == 0 or number > seq:
+                who.send(frame)
+        joining.held.clear()
+        joining.upto = seq
+        self._promote()
+
+    def start(self, seq: int) -> None:
+        """Take up the room at `seq`, if that is not yet known."""
+        if self.seq is None:
+            self.seq = seq
+            self._advance()
+
+    def entry(self, seq: int, frame: str) -> bool:
+        """Take an entry, live or fetched; returns False when entries before it are missing."""
+        if self.seq is not None and seq <= self.seq:
+            return True
+        if self.seq is not None and seq == self.seq + 1:
+            self._give(seq, frame)
+            self._advance()
+        elif len(self._beyond) < MAX_WAITING:
+            self._beyond[seq] = frame
+        return not self.has_gap
+
+    def tell(self, frame: str, *, held: bool = True) -> None:
+        """Give a frame without a place in the log to all; those joining get it later, or not at all."""
+        for who in tuple(self._live):
+            who.send(frame)
+        for who, joining in tuple(self._joining.items()):
+            if joining.upto is not None:
+                who.send(frame)
+            elif held:
+                joining.held.append((0, frame))
+
+    def _advance(self) -> None:
+        assert self.seq is not None  # noqa: S101 - a room advances only from a known place
+        while (frame := self._beyond.pop(self.seq + 1, None)) is not None:
+            self._give(self.seq + 1, frame)
+        if self._beyond and min(self._beyond) <= self.seq:
+            self._beyond = {s: f for s, f in self._beyond.items() if s > self.seq}
+
+    def _give(self, seq: int, frame: str) -> None:
+        self.seq = seq
+        for who in tuple(self._live):
+            who.send(frame)
+        if self._joining:
+            for who, joining in tuple(self._joining.items()):
+                if joining.upto is None:
+                    joining.held.append((seq, frame))
+                elif seq > joining.upto:
+                    who.send(frame)
+            self._promote()
+
+    def _promote(self) -> None:
+        """Make live who has been told all up to where the room is."""
+        for who, joining in tuple(self._joining.items()):
+            if joining.upto is not None and self.seq is not None and self.seq >= joining.upto:
+                del self._joining[who]
+                self._live.add(who)

@@ -1,0 +1,83 @@
+"""Settings of the gateway; a limit of 0 means none."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from warren.settings import Settings
+
+Limit = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class GatewaySettings(Settings):
+    """Each field is the environment variable `WARREN_<FIELD>`."""
+
+    service: str = "gateway"
+    port: int = 8080
+
+    chat_url: str = "http://127.0.0.1:8081"
+    presence_url: str = "http://127.0.0.1:8082"
+
+    jwt_secret: SecretStr = Field(min_length=32)
+    """Secret of HS256 tokens, the same for all gateways; at least 32 characters."""
+    guests: bool = False
+    """Whether `POST /api/token` gives a token to anyone."""
+    guest_token_seconds: int = Field(default=7 * 24 * 3600, ge=60)
+
+    origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of browsers that may connect beside the gateway's own, separated by commas: `https://a.example`."""
+    trusted_proxies: str = ""
+    """Addresses of load balancers whose `X-Forwarded-For` is believed, separated by commas; none by default."""
+
+    message_rate: Limit = 50
+    """Frames that cost (messages, joins, renames, typing) per second and user."""
+    message_burst: Limit = 200
+    connect_rate: Limit = 200
+    """Handshakes and guest tokens per second and address."""
+    sessions_per_address: Count = 1000
+    sessions_per_user: Count = 100
+    rooms_per_session: Count = 100
+    body_limit: Count = 16_384
+    """Bytes of a message's body in UTF-8."""
+    frame_limit: int = Field(default=65_536, ge=1024)
+    """Bytes of a frame from a client; a larger one closes the socket (1009)."""
+    bad_frames: Count = 50
+    """Bad frames in a row after which the socket is closed as a flood."""
+    send_buffer: int = Field(default=1_048_576, ge=65_536)
+    """Bytes of frames that may wait for one socket; with more it is closed as slow."""
+    pending_messages: int = Field(default=1_000, ge=1)
+    """Messages of one socket that may wait for the broker."""
+    members_shown: Count = 200
+    """Above that many members a snapshot carries their number only."""
+    page: int = Field(default=200, ge=1, le=200)
+    """Entries of a snapshot at the most."""
+    first_page: int = Field(default=50, ge=1, le=200)
+    """Entries of a snapshot for a client that names no `since`."""
+
+    beat_seconds: float = Field(default=2, gt=0)
+    reconcile_seconds: float = Field(default=5, gt=0)
+    """How often the heads of all rooms are compared with chat's."""
+    join_seconds: float = Field(default=10, gt=0)
+    """How long a join waits for a service that is away."""
+    drain_spread: float = Field(default=3, ge=0)
+    """Seconds over which clients are sent away at a drain."""
+
+    @field_validator("origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """What `welcome` tells clients."""
+        return {
+            "frame_bytes": self.frame_limit,
+            "body_bytes": self.body_limit,
+            "message_rate": self.message_rate,
+            "message_burst": self.message_burst,
+            "rooms": self.rooms_per_session,
+        }

@@ -1,0 +1,138 @@
+"""What this gateway tells presence: sessions and rooms as they come and go, and beats that keep them alive.
+
+Signals go out in rounds, each confirmed before the next: sessions opened, then rooms by partition, then sessions
+closed. So no signal of a session overtakes another, and each kind is bundled. A round that fails is not repeated:
+the whole table of sessions is sent instead, as at the start and after each reconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from gateway.settings import GatewaySettings
+from warren.contracts import Contract, User, now
+from warren.contracts.signals import (
+    GatewayBeat,
+    RoomJoined,
+    RoomLeft,
+    SessionClosed,
+    SessionOpened,
+    SessionRow,
+    SessionTable,
+)
+from warren.envelope import Event, event
+from warren.errors import DependencyDownError
+from warren.ids import uuid7
+from warren.messaging import Link, Publisher
+from warren.topology import EVENTS, room_key
+
+log = logging.getLogger(__name__)
+
+ROWS_PER_PART = 500
+
+
+class Signals:
+    """Collects signals and publishes them in order; `table` gives all sessions of this moment."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        link: Link,
+        publisher: Publisher,
+        table: Callable[[], Sequence[SessionRow]],
+    ) -> None:
+        self._settings = settings
+        self._link = link
+        self._publisher = publisher
+        self._table = table
+        self._opened: list[Event] = []
+        self._rooms: list[Event] = []
+        self._closed: list[Event] = []
+        self._wake = asyncio.Event()
+        self._generation = 0
+
+    def opened(self, session: str, user: User) -> None:
+        """Tell that a session began."""
+        signal = SessionOpened(gateway=self._gateway, session=session, user=user, time=now())
+        self._add(self._opened, signal, "session.opened")
+
+    def closed(self, session: str, user: User) -> None:
+        """Tell that a session ended, and with it all its rooms."""
+        signal = SessionClosed(gateway=self._gateway, session=session, user=user, time=now())
+        self._add(self._closed, signal, "session.closed")
+
+    def joined(self, session: str, user: User, room: str) -> None:
+        """Tell that a session entered a room."""
+        signal = RoomJoined(gateway=self._gateway, session=session, user=user, room=room, time=now())
+        self._add(self._rooms, signal, room_key("signal", room, self._settings.partitions))
+
+    def left(self, session: str, user: User, room: str) -> None:
+        """Tell that a session left a room."""
+        signal = RoomLeft(gateway=self._gateway, session=session, user=user, room=room, time=now())
+        self._add(self._rooms, signal, room_key("signal", room, self._settings.partitions))
+
+    async def run(self) -> None:
+        """Publish signals as they come and a beat every few seconds, until cancelled."""
+        while True:
+            await self._link.connection()
+            try:
+                if self._generation != self._link.generation:
+                    await self._publish_table()
+                else:
+                    await self._publish(self._beat(None))
+                await self._rounds_until_next_beat()
+            except DependencyDownError as e:
+                self._generation = 0
+                log.warning("signals failed, the whole table follows", extra={"fields": {"reason": str(e)}})
+
+    async def drain(self) -> None:
+        """Publish what is left."""
+        if self._generation == self._link.generation and self._link.connected:
+            await self._round()
+
+    @property
+    def _gateway(self) -> str:
+        return self._settings.incarnation
+
+    def _add(self, to: list[Event], signal: Contract, key: str) -> None:
+        to.append(event(signal, EVENTS, key))
+        self._wake.set()
+
+    async def _rounds_until_next_beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._settings.beat_seconds
+        while True:
+            try:
+                async with asyncio.timeout_at(end):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+            await self._round()
+
+    async def _round(self) -> None:
+        self._wake.clear()
+        opened, rooms, closed = self._opened, self._rooms, self._closed
+        self._opened, self._rooms, self._closed = [], [], []
+        for phase in (opened, rooms, closed):
+            await self._publisher.publish_all(phase)
+
+    async def _publish_table(self) -> None:
+        generation = self._link.generation
+        rows = list(self._table())
+        for pending in (self._opened, self._rooms, self._closed):
+            pending.clear()  # the table has it all
+        parts = max(1, -(-len(rows) // ROWS_PER_PART))
+        name = uuid7()
+        for part in range(parts):
+            some = tuple(rows[part * ROWS_PER_PART : (part + 1) * ROWS_PER_PART])
+            await self._publish(self._beat(SessionTable(id=name, part=part + 1, parts=parts, sessions=some)))
+        self._generation = generation
+        log.info("told presence of all sessions", extra={"fields": {"sessions": len(rows), "parts": parts}})
+
+    def _beat(self, table: SessionTable | None) -> GatewayBeat:
+        return GatewayBeat(gateway=self._gateway, sessions=len(self._table()), time=now(), table=table)
+
+    async def _publish(self, beat: GatewayBeat) -> None:
+        await self._publisher.publish(event(beat, EVENTS, "gateway.beat"))
