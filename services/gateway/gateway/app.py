@@ -9,6 +9,7 @@ from gateway.handlers import Frames
 from gateway.hub import Hub
 from gateway.neighbours import Chat, Presence
 from gateway.pages import add_pages
+from gateway.protocol import GatewayProtocol
 from gateway.routes import router
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
@@ -62,7 +63,7 @@ def build(settings: GatewaySettings) -> Service:
         [out, hub.feed, hub, signals, door],
         on_stop=[chat.close, presence.close],
         uvicorn_options={
-            "ws": "websockets-sansio",
+            "ws": GatewayProtocol,
             "ws_max_size": settings.frame_limit,
             "ws_per_message_deflate": False,
             "ws_ping_interval": 20,

@@ -26,7 +26,7 @@ class Rates:
         tokens, then = self._buckets.pop(key, (self._burst, now))
         tokens = min(self._burst, tokens + (now - then) * self._rate)
         wait = 0.0
-        if tokens >= 1:
+        if tokens >= 1 - 1e-6:  # who waited as long as told must not fail by a rounding
             tokens -= 1
         else:
             wait = (1 - tokens) / self._rate

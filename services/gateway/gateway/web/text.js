@@ -93,3 +93,12 @@ export function listing(names, most = 3) {
   const shown = hidden ? names.slice(0, most - 1) : names.slice(0, -1);
   return `${shown.join(", ")} and ${hidden ? `${hidden} others` : names.at(-1)}`;
 }
+
+/** A server's message as the beginning of a sentence. */
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** A server's error as whole sentences; `after` is the wait in seconds until it is tried again, or null. */
+export function plain(message, after) {
+  const said = /[.!?]$/.test(message) ? sentence(message) : `${sentence(message)}.`;
+  return after === null ? said : `${said} Trying again in ${wait(after)}.`;
+}

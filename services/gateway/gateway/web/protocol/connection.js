@@ -146,7 +146,7 @@ export class Connection {
       this.#refused += 1;
     }
     if (!rule.reconnect || this.#refused > 2) this.#become("stopped", { reason: rule.reason });
-    else if (goodbye) this.#later(goodbye.reason || rule.reason, goodbye.reconnect_after, 0);
+    else if (goodbye) this.#later(rule.reason, goodbye.reconnect_after, this.#attempt ? undefined : 0);
     else if (this.#refused === 1 && rule.token === "fresh") this.#connect();
     else this.#later(reason || rule.reason, rule.after);
   }

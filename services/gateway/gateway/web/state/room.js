@@ -10,10 +10,11 @@ import * as presence from "./presence.js";
 import * as outbox from "./pending.js";
 
 const NOTICES_KEPT = 100;
+const FAR = 1_000; // entries: a larger hole is not filled, the newest page takes the place of what is shown
 export const TYPING_SECONDS = 5;
 
 /** A room before anything was heard of it. `read` is the last `seq` read in an earlier visit, if any. */
-export function newRoom(name, { me, read = null, pending = [] }) {
+export function newRoom(name, { me, read = null }) {
   return {
     name,
     me, // own user id
@@ -30,7 +31,7 @@ export function newRoom(name, { me, read = null, pending = [] }) {
     unread: 0,
     typing: new Map(), // user id → {user, until}
     ...presence.unknown(),
-    pending: pending.map((p) => ({ ...p, epoch: 0, status: "pending", reason: "" })),
+    pending: [], // own messages on their way, see pending.js
   };
 }
 
@@ -48,6 +49,7 @@ export function needs(room) {
   if (!room.joined) return { entries: null, members: false };
   let entries = null;
   if (room.next === null) entries = { latest: true };
+  else if (room.head - room.next >= FAR) entries = { latest: true };
   else if (room.head >= room.next) entries = { after: room.next - 1 };
   return { entries, members: presence.hasGap(room) };
 }
@@ -57,8 +59,7 @@ export const typists = (room, at) => [...room.typing.values()].filter((t) => t.u
 
 const reducers = {
   joined,
-  page: (room, { entries, latest }) =>
-    latest && room.next === null ? anchor(room, sorted(entries)) : absorb(room, sorted(entries)),
+  page: (room, { entries, latest }) => (latest ? newest(room, sorted(entries)) : absorb(room, sorted(entries))),
   message: (room, entry) => absorb(room, [entry]),
   edited: (room, entry) => absorb(room, [entry]),
   deleted: (room, entry) => absorb(room, [entry]),
@@ -88,8 +89,7 @@ function joined(room, frame) {
   let next = room;
   if (!room.joined && room.next !== null && frame.seq < room.base) next = forget(room); // the store was reset
   if (next.next === null) next = anchor(next, entries, frame.seq);
-  else if (frame.truncated && entries.length && entries[0].seq > next.next) next = replace(next, entries);
-  else next = absorb(next, entries);
+  else next = frame.truncated ? newest(next, entries) : absorb(next, entries);
   const members = { rev: frame.rev, count: frame.count, members: frame.members };
   return { ...presence.listed(next, members), joined: true, head: Math.max(next.head, frame.seq) };
 }
@@ -105,6 +105,12 @@ function forget(room) {
     epoch: room.epoch + 1 };
 }
 
+/** The newest page of the room: it extends what is known, or takes its place if there is a hole between. */
+function newest(room, entries) {
+  if (room.next === null) return anchor(room, entries);
+  return entries.length && entries[0].seq > room.next ? replace(room, entries) : absorb(room, entries);
+}
+
 /** A page far ahead of what is known takes its place; own messages that were accepted lie in between. */
 function replace(room, entries) {
   const bare = { ...room, entries: [], next: null, notices: [], epoch: room.epoch + 1 };
@@ -113,14 +119,14 @@ function replace(room, entries) {
 
 /** The first entries of a room say where it stands; `seq` 0 says that it is empty. */
 function anchor(room, entries, seq = null) {
-  if (!entries.length) return seq === 0 ? absorb({ ...room, next: 1 }, []) : room;
+  if (!entries.length) return seq === 0 ? absorb({ ...room, next: 1, read: room.read ?? 0 }, []) : room;
   let start = entries.length - 1;
   while (start > 0 && entries[start - 1].seq === entries[start].seq - 1) start -= 1;
   const kept = entries.slice(start);
   const last = kept.at(-1).seq;
   const held = new Map([...room.held].filter(([s]) => s > last));
   const anchored = { ...room, entries: kept, next: last + 1, head: Math.max(room.head, last), held };
-  const known = absorb(consequences(anchored, kept), []);
+  const known = absorb(consequences(outbox.settle(anchored, kept), kept), []);
   return { ...known, ...unreadOf(known, room.read ?? Math.max(last, seq ?? 0)) };
 }
 
@@ -129,7 +135,7 @@ function absorb(room, incoming) {
   const first = firstSeq(room);
   const fresh = incoming.filter((e) => room.next === null || e.seq >= room.next || e.seq < first);
   const settled = outbox.settle(room, incoming);
-  if (!fresh.length && !(room.held.has(room.next) || room.head === 0)) return settled;
+  if (!fresh.length && !room.held.has(room.next)) return settled;
   const held = new Map(room.held);
   for (const entry of fresh) if (!held.has(entry.seq)) held.set(entry.seq, entry);
   const head = fresh.reduce((top, e) => Math.max(top, e.seq), room.head);
@@ -155,22 +161,19 @@ function take(held, seq) {
 
 const counts = (room, entry) => entry.type === "message" && entry.user.id !== room.me && entry.seq > room.read;
 
-/** What new entries mean beside their place: edits, deletions, an end of typing, own messages arrived. */
+/** What new entries mean beside their place: edits, deletions, an end of typing. */
 function consequences(room, added) {
-  const next = outbox.settle(room, added);
-  const amended = new Map(room.amended);
-  const typing = new Map(room.typing);
+  let { amended, typing: writing } = room;
   for (const entry of added) {
-    if (entry.type === "message") typing.delete(entry.user.id);
-    else if (entry.target && !(amended.get(entry.target)?.seq > entry.seq)) {
-      amended.set(entry.target, { seq: entry.seq, body: entry.type === "edited" ? entry.body : null });
+    if (entry.target && !(amended.get(entry.target)?.seq > entry.seq)) {
+      const body = entry.type === "edited" ? entry.body : null;
+      amended = new Map(amended).set(entry.target, { seq: entry.seq, body });
+    } else if (writing.has(entry.user.id)) {
+      writing = new Map(writing);
+      writing.delete(entry.user.id);
     }
   }
-  return {
-    ...next,
-    amended: amended.size === room.amended.size && !added.some((e) => e.target) ? room.amended : amended,
-    typing: typing.size === room.typing.size ? room.typing : typing,
-  };
+  return { ...room, amended, typing: writing };
 }
 
 function unreadOf(room, read) {

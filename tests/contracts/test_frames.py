@@ -1,0 +1,76 @@
+"""Frames from clients are strict, and what is wrong is said without echoing what was sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from warren.contracts import frames
+from warren.contracts.closing import CLOSE_CODES
+from warren.errors import ContractError
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        ('{"type":"join","room":"general"}', frames.Join(type="join", room="general")),
+        ('{"type":"join","room":"a b","since":0,"ref":7}', frames.Join(type="join", room="a b", since=0, ref=7)),
+        ('{"type":"leave","room":"x"}', frames.Leave(type="leave", room="x")),
+        (
+            '{"type":"message","id":"a-B_9","room":"x","body":" hi "}',
+            frames.Message(type="message", id="a-B_9", room="x", body=" hi "),
+        ),
+        ('{"type":"rename","name":"Ann"}', frames.Rename(type="rename", name="Ann")),
+        ('{"type":"typing","room":"x"}', frames.Typing(type="typing", room="x")),
+        ('{"type":"ping","ref":"r"}', frames.Ping(type="ping", ref="r")),
+    ],
+)
+def test_good_frames(text: str, frame: frames.ClientFrame) -> None:
+    assert frames.parse_client_frame(text) == frame
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[]", "a frame is a JSON object"),
+        ('"x"', "a frame is a JSON object"),
+        ("{}", "unknown or missing type"),
+        ('{"type":"welcome"}', "unknown or missing type"),
+        ('{"type":["join"]}', "unknown or missing type"),
+        ('{"type":"join"}', "room: Field required"),
+        ('{"type":"join","room":""}', "room: "),
+        ('{"type":"join","room":" x"}', "room: "),
+        ('{"type":"join","room":"x\\u0000"}', "room: "),
+        ('{"type":"join","room":"%s"}' % ("x" * 65), "room: "),
+        ('{"type":"join","room":"x","since":-1}', "since: "),
+        ('{"type":"join","room":"x","more":1}', "more: "),
+        ('{"type":"message","room":"x","body":"b"}', "id: "),
+        ('{"type":"message","room":"x","id":"a b","body":"b"}', "id: "),
+        ('{"type":"message","room":"x","id":"%s","body":"b"}' % ("i" * 65), "id: "),
+        ('{"type":"message","room":"x","id":"i","body":""}', "body: "),
+        ('{"type":"message","room":"x","id":"i","body":7}', "body: "),
+        ('{"type":"message","room":"x","id":"i","body":"\\ud800"}', "not JSON"),
+        ('{"type":"rename","name":""}', "name: "),
+    ],
+)
+def test_bad_frames_say_what_is_wrong(text: str, says: str) -> None:
+    with pytest.raises(ContractError) as error:
+        frames.parse_client_frame(text)
+    assert str(error.value).startswith(says)
+
+
+def test_errors_do_not_echo_what_was_sent() -> None:
+    with pytest.raises(ContractError) as error:
+        frames.parse_client_frame('{"type":"join","room":" secret-token "}')
+    assert "secret-token" not in str(error.value)
+
+
+def test_absent_fields_are_left_out_on_the_wire() -> None:
+    assert json.loads(frames.encode(frames.Pong())) == {"type": "pong"}
+
+
+def test_close_codes_are_one_table_without_repeats() -> None:
+    assert len({c.code for c in CLOSE_CODES}) == len({c.name for c in CLOSE_CODES}) == len(CLOSE_CODES)

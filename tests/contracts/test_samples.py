@@ -1,0 +1,48 @@
+"""Golden samples: what was once published must be read for ever, and is written the same way today."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from warren.contracts import REGISTRY
+
+SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
+
+
+def test_every_contract_has_a_sample_and_every_sample_a_contract() -> None:
+    assert {p.stem for p in SAMPLES} == set(REGISTRY)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda p: p.stem)
+def test_a_sample_is_read_and_written_the_same(sample: Path) -> None:
+    data = REGISTRY[sample.stem].model_validate_json(sample.read_bytes())
+    assert json.loads(data.model_dump_json()) == json.loads(sample.read_text())
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda p: p.stem)
+def test_a_newer_services_extra_fields_are_ignored(sample: Path) -> None:
+    contract = REGISTRY[sample.stem]
+    body = json.loads(sample.read_text())
+    assert contract.model_validate(body | {"added_later": {"a": 1}}) == contract.model_validate(body)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda p: p.stem)
+def test_a_missing_required_field_is_refused(sample: Path) -> None:
+    contract = REGISTRY[sample.stem]
+    body = json.loads(sample.read_text())
+    required = [name for name, field in contract.model_fields.items() if field.is_required()]
+    assert required
+    for name in required:
+        with pytest.raises(ValidationError):
+            contract.model_validate({k: v for k, v in body.items() if k != name})
+
+
+def test_contracts_are_frozen() -> None:
+    sample = SAMPLES[0]
+    data = REGISTRY[sample.stem].model_validate_json(sample.read_bytes())
+    with pytest.raises(ValidationError):
+        data.__setattr__(next(iter(type(data).model_fields)), "other")
