@@ -1,0 +1,106 @@
+"""The `warren` command as users run it, and a stack started with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from warren.client.raw import RawSocket
+
+WARREN = Path(sys.executable).with_name("warren")
+
+
+def warren(*arguments: str, env: dict[str, str] | None = None, within: float = 90) -> subprocess.CompletedProcess[str]:
+    """Run the command; its output is text, its failure is the caller's business."""
+    return subprocess.run(
+        [WARREN, *arguments],
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=within,
+        check=False,
+    )
+
+
+@dataclass
+class Stack:
+    """A detached stack in `data`; `env` are settings for all its services."""
+
+    data: Path
+    env: dict[str, str] = field(default_factory=dict)
+    gateways_wanted: int = 2
+
+    def up(self) -> None:
+        """Start it and wait until all is ready."""
+        arguments = ("--detach", "--gateways", str(self.gateways_wanted))
+        started = warren("up", *arguments, "--data", str(self.data), env=self.env)
+        assert started.returncode == 0, started.stdout + started.stderr
+
+    def down(self) -> None:
+        """Stop it in order."""
+        stopped = warren("down", "--data", str(self.data))
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+    def run(self, *arguments: str, within: float = 90) -> subprocess.CompletedProcess[str]:
+        """Run a `warren` command on this stack."""
+        return warren(*arguments, "--data", str(self.data), within=within)
+
+    def status(self) -> dict[str, Any]:
+        """Return `warren status --json`."""
+        status: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return status
+
+    @property
+    def gateways(self) -> list[str]:
+        """Addresses of the gateways."""
+        urls: list[str] = self.status()["gateways"]
+        return urls
+
+    def pid(self, name: str) -> int:
+        """Return the pid of a process by its name."""
+        return next(p["pid"] for p in self.status()["processes"] if p["name"] == name)
+
+    def kill(self, name: str) -> int:
+        """`kill -9` a process; returns the pid it had."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    @property
+    def service_token(self) -> str:
+        """The operators' token, for services' own endpoints."""
+        secrets: dict[str, Any] = json.loads((self.data / "secrets.json").read_text())
+        return str(secrets["service_token"])
+
+    def logs(self, name: str) -> list[dict[str, Any]]:
+        """Return the JSON lines of a process' log."""
+        lines = (self.data / "logs" / f"{name}.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+async def guest(base: str, name: str | None = None) -> dict[str, Any]:
+    """Get a guest's token at a gateway."""
+    async with httpx.AsyncClient(timeout=10) as http:
+        answer = await http.post(f"{base}/api/token", json={"name": name} if name else {})
+        answer.raise_for_status()
+        token: dict[str, Any] = answer.json()
+        return token
+
+
+async def enter(base: str, name: str, room: str | None = None, token: str | None = None) -> RawSocket:
+    """Open a socket as a guest, take the welcome, and join a room if one is given."""
+    socket = await RawSocket.connect(base, token or (await guest(base, name))["token"])
+    await socket.expect("welcome")
+    if room is not None:
+        await socket.send_json({"type": "join", "room": room})
+        await socket.expect("joined", room=room)
+    return socket
