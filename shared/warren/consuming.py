@@ -39,9 +39,10 @@ class Consuming:
         self._settings = settings
         self._mongo = mongo
         self.health = Health(settings.alive_file)
-        self._work = self._link("work", setup or owner(settings.topology, settings.service))
+        own = setup or owner(settings.topology, settings.service)
+        self._work = self._link("work", own)
         self._facts = self._link("facts", publisher(settings.topology, settings.service))
-        self._failed = self._link("failed", None)
+        self._failed = self._link("failed", own)
         self.facts = Publisher(self._facts, settings.service, timeout=settings.publish_timeout)
         self.failed = Publisher(self._failed, settings.service, timeout=settings.publish_timeout)
         self.consumers: list[Consumer] = []
@@ -57,8 +58,9 @@ class Consuming:
         *,
         accepts: Accepted | None,
         on_open: Callable[[], None] | None = None,
+        whole: bool = False,
     ) -> Consumer:
-        """Work a queue of the topology (see `Consumer`)."""
+        """Work a queue (see `Consumer`)."""
         consumer = Consumer(
             self._work,
             queue,
@@ -71,6 +73,7 @@ class Consuming:
             on_open=on_open,
             batch_size=self._settings.batch_size,
             prefetch=self._settings.prefetch,
+            whole=whole,
         )
         self.consumers.append(consumer)
         return consumer

@@ -5,6 +5,7 @@ On the wire the envelope is AMQP properties and headers, the data is the JSON bo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +16,22 @@ from warren.ids import uuid7
 
 TRACEPARENT = "traceparent"
 ATTEMPT = "x-warren-attempt"
+REPLAYS = "x-warren-replays"
+MAX_ATTEMPT = 1000
+"""More than any event gets: what is higher was not counted by us."""
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 Headers = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `data` is the decoded body where the consumer said which types it takes, else None."""
+    """One event. `data` is the decoded body where the consumer said which types it takes, else None.
+
+    `extra` holds AMQP properties that Warren has no use for (reply_to, priority and so on), as they came.
+    `alone`: it must be a message of its own, never part of a bundle.
+    """
 
     type: str
     body: bytes
@@ -34,6 +44,8 @@ class Event:
     headers: Headers = field(default_factory=dict)
     content_type: str = "application/json"
     data: Contract | None = None
+    extra: Headers = field(default_factory=dict)
+    alone: bool = False
 
     @property
     def trace_id(self) -> str:
@@ -44,7 +56,7 @@ class Event:
     def attempt(self) -> int:
         """Which attempt this is, from 1."""
         value = self.headers.get(ATTEMPT, 1)
-        return value if isinstance(value, int) and value >= 1 else 1
+        return min(value, MAX_ATTEMPT) if isinstance(value, int) and value >= 1 else 1
 
     @property
     def stamp(self) -> str:
@@ -54,10 +66,14 @@ class Event:
 
 def trace_id_of(headers: Headers) -> str:
     """Read the trace id from a W3C `traceparent` header."""
+    parent = traceparent_of(headers)
+    return parent[3:35] if parent else ""
+
+
+def traceparent_of(headers: Headers) -> str | None:
+    """Return a well-formed W3C `traceparent` header; anything else is as good as none."""
     parent = headers.get(TRACEPARENT)
-    if isinstance(parent, str) and len(parent) >= 55:
-        return parent[3:35]
-    return ""
+    return parent if isinstance(parent, str) and _TRACEPARENT.fullmatch(parent) else None
 
 
 def event(
@@ -70,7 +86,7 @@ def event(
 ) -> Event:
     """Wrap `data` for publishing; it inherits the trace of `cause` and names it as its cause."""
     headers: dict[str, Any] = {}
-    parent = traceparent or (cause.headers.get(TRACEPARENT) if cause else None)
+    parent = traceparent or (traceparent_of(cause.headers) if cause else None)
     if parent:
         headers[TRACEPARENT] = parent
     return Event(

@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -111,9 +111,7 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> int:
     await _drain(list(reversed(parts[1:])), service.health, settings.drain_seconds)
     server.should_exit = True
     waiting.cancel()
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, waiting, return_exceptions=True)
+    await _cancel(running)
     with contextlib.suppress(TimeoutError, asyncio.CancelledError):  # it may hold connections that never end
         await asyncio.wait_for(http, 5)
     for close in service.on_stop:
@@ -132,6 +130,15 @@ async def _drain(parts: Sequence[Part], health: Health, seconds: float) -> None:
                 await part.drain()
     except TimeoutError:
         log.warning("not everything was finished in time", extra={"fields": {"seconds": seconds}})
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until all have ended: a library may take one cancellation for an error of its own."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -73,3 +73,23 @@ async def test_it_settles_when_the_broker_has_answered_for_all() -> None:
     assert not waiting.done()
     one.end()
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_a_late_word_of_an_older_rename_does_not_undo_a_newer_one() -> None:
+    one = session(Socket())
+    one.rename("B")
+    one.rename("C")
+    one.renamed("B")
+    assert one.user.name == "C"
+    one.renamed("C")
+    one.renamed("D")  # from another device of the same user
+    assert one.user.name == "D"
+
+
+async def test_only_the_last_of_several_names_may_be_told() -> None:
+    one = session(Socket())
+    one.rename("B")
+    one.rename("C")
+    one.renamed("C")
+    one.renamed("D")
+    assert one.user.name == "D"

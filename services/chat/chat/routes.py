@@ -12,6 +12,7 @@ from chat.handlers import Partition
 from chat.model import Entry
 from chat.repository import Entries
 from warren.contracts import rfc3339
+from warren.contracts.frames import MAX_SEQ
 from warren.envelope import TRACEPARENT, trace_id_of
 from warren.topology import partition
 
@@ -51,8 +52,8 @@ def router(entries: Entries, partitions: list[Partition], guard: Callable[..., N
     @routes.get("/rooms/{room:path}/entries", summary="A page of a room's log")
     async def page(
         room: str,
-        after: Annotated[int | None, Query(ge=0)] = None,
-        before: Annotated[int | None, Query(ge=1)] = None,
+        after: Annotated[int | None, Query(ge=0, le=MAX_SEQ)] = None,
+        before: Annotated[int | None, Query(ge=1, le=MAX_SEQ)] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     ) -> dict[str, Any]:
         found = await entries.page(room, after=after, before=before, limit=limit)

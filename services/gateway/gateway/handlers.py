@@ -125,7 +125,7 @@ class Frames:
             async with asyncio.timeout(self._settings.join_seconds):
                 await self._hub.subscribe(frame.room)
                 page, members = await asyncio.gather(self._history(frame), self._members(frame.room))
-        except (DependencyDownError, TimeoutError) as e:
+        except (WarrenError, TimeoutError) as e:
             self._forget(session, frame.room)
             self._signals.left(session.id, session.user, frame.room)
             log.warning("a join failed", extra={"fields": {"room": frame.room, "reason": str(e) or type(e).__name__}})
@@ -198,7 +198,7 @@ class Frames:
     def _rename(self, session: Session, frame: frames.Rename) -> None:
         self.check_rate(session.user.id)
         before = session.user
-        session.renamed(frame.name)  # it holds for what this socket sends next
+        session.rename(frame.name)  # it holds for what this socket sends next
         with root_span("rename", **{"enduser.id": before.id}) as traceparent:
             wanted = RenameUser(user=before, name=frame.name, time=now())
             confirmed = self._commands.submit(event(wanted, EVENTS, "user.rename", traceparent=traceparent))
@@ -209,7 +209,7 @@ class Frames:
             if result.exception() is None:
                 session.say(frames.Ack(ref=frame.ref))
             else:
-                session.renamed(before.name)
+                session.keep_name(before.name)
                 self._refuse(
                     session, frame, RefusalError("unavailable", "the name was not taken: try again", RETRY_AFTER)
                 )

@@ -243,8 +243,8 @@ class Hub:
             except TimeoutError:
                 pass  # nothing happened: time for the regular comparison
             self._compare.clear()
-            if self.feed.link.connected or self._compare.is_set():
-                await self._compare_all()
+            await self.feed.link.connection()
+            await self._compare_all()
 
     async def drain(self) -> None:
         """Nothing to finish."""

@@ -1,6 +1,6 @@
 """REST beside the socket: guest tokens, rooms, history, members, posting."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: FastAPI must see the local name `someone` itself, not its text.
 
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from gateway.neighbours import Chat, Presence
 from gateway.settings import GatewaySettings
 from warren.contracts import User, rfc3339
 from warren.contracts.base import MessageId, RoomName, UserName
+from warren.contracts.frames import MAX_SEQ
 from warren.errors import DependencyDownError
 
 
@@ -72,8 +73,8 @@ def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Pres
     async def entries(
         room: RoomName,
         _: someone,
-        after: Annotated[int | None, Query(ge=0)] = None,
-        before: Annotated[int | None, Query(ge=1)] = None,
+        after: Annotated[int | None, Query(ge=0, le=MAX_SEQ)] = None,
+        before: Annotated[int | None, Query(ge=1, le=MAX_SEQ)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> dict[str, Any]:
         page = await chat.page(room, after=after, before=before, limit=limit)

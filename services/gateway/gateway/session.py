@@ -43,6 +43,7 @@ class Session:
         self.closing: CloseCode | None = None
         self._socket = socket
         self._limit = settings.send_buffer
+        self._asked: deque[str] = deque()
         self._settled = asyncio.Event()
         self._settled.set()
         self._frames: deque[str] = deque()
@@ -71,8 +72,23 @@ class Session:
         ERRORS.labels(error.code).inc()
         self.say(error)
 
+    def rename(self, name: str) -> None:
+        """Take a name that this socket asked for: it holds at once."""
+        if name != self.user.name:
+            self._asked.append(name)
+            self.user = User(id=self.user.id, name=name)
+
     def renamed(self, name: str) -> None:
-        """Take the user's new name."""
+        """Take the user's new name, unless this socket has asked for a newer one meanwhile."""
+        if name in self._asked:
+            while self._asked.popleft() != name:
+                pass  # presence may tell of the last of several names only
+        elif not self._asked:
+            self.user = User(id=self.user.id, name=name)
+
+    def keep_name(self, name: str) -> None:
+        """Go back to a name: the newer one was not taken."""
+        self._asked.clear()
         self.user = User(id=self.user.id, name=name)
 
     def begin(self) -> None:

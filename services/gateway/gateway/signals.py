@@ -52,6 +52,7 @@ class Signals:
         self._closed: list[Event] = []
         self._wake = asyncio.Event()
         self._generation = 0
+        self._one_round = asyncio.Lock()
 
     def opened(self, session: str, user: User) -> None:
         """Tell that a session began."""
@@ -112,11 +113,12 @@ class Signals:
             await self._round()
 
     async def _round(self) -> None:
-        self._wake.clear()
-        opened, rooms, closed = self._opened, self._rooms, self._closed
-        self._opened, self._rooms, self._closed = [], [], []
-        for phase in (opened, rooms, closed):
-            await self._publisher.publish_all(phase)
+        async with self._one_round:
+            self._wake.clear()
+            opened, rooms, closed = self._opened, self._rooms, self._closed
+            self._opened, self._rooms, self._closed = [], [], []
+            for phase in (opened, rooms, closed):
+                await self._publisher.publish_all(phase)
 
     async def _publish_table(self) -> None:
         generation = self._link.generation

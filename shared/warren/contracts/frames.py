@@ -14,6 +14,9 @@ from warren.contracts.base import MessageId, RoomName, Seq, Time, User, UserName
 from warren.contracts.events import Member
 from warren.errors import ContractError
 
+MAX_SEQ = 2**53 - 1
+"""The largest number that every JSON reader keeps exactly."""
+
 PROTOCOL = "warren.v1"
 """The websocket sub-protocol that the server selects."""
 
@@ -35,7 +38,7 @@ class Join(ClientFrame):
 
     type: Literal["join"]
     room: RoomName
-    since: Annotated[int, Field(ge=0)] | None = None
+    since: Annotated[int, Field(ge=0, le=MAX_SEQ)] | None = None
 
 
 class Leave(ClientFrame):

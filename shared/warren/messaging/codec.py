@@ -16,13 +16,17 @@ from aio_pika.abc import AbstractIncomingMessage
 from pydantic import ValidationError
 
 from warren.contracts import REGISTRY, Contract
-from warren.envelope import Event
+from warren.envelope import TRACEPARENT, Event, Headers, traceparent_of
 from warren.errors import ContractError
 from warren.ids import uuid7
 
 BUNDLE = "application/vnd.warren.bundle+json"
 BUNDLE_TYPE = "warren.bundle.v1"
 DELIVERY_COUNT = "x-delivery-count"
+MAX_SHORT_STRING = 255
+"""Bytes of a text property in AMQP."""
+
+_EXTRA = ("content_encoding", "delivery_mode", "expiration", "priority", "reply_to", "user_id")
 
 Accepted = Mapping[str, type[Contract]]
 
@@ -30,6 +34,20 @@ Accepted = Mapping[str, type[Contract]]
 def accept(*contracts: type[Contract]) -> Accepted:
     """Say which contracts a consumer takes."""
     return {c.TYPE: c for c in contracts}
+
+
+class Picked(dict[str, type[Contract]]):
+    """Contracts that a consumer picks out of what its bindings bring."""
+
+
+def pick(*contracts: type[Contract]) -> Accepted:
+    """Say which contracts a consumer takes, passing over all others that are known: for listeners to facts."""
+    return Picked(accept(*contracts))
+
+
+def passes_over(one: Event, accepted: Accepted) -> bool:
+    """Whether an event is well known, and of no interest to this consumer."""
+    return isinstance(accepted, Picked) and one.type not in accepted and one.type in REGISTRY
 
 
 def to_message(events: Sequence[Event], app: str) -> Message:
@@ -44,6 +62,9 @@ def to_message(events: Sequence[Event], app: str) -> Message:
             app_id=one.app or app,
             content_type=one.content_type,
             correlation_id=one.correlation_id,
+            content_encoding=one.extra.get("content_encoding"),
+            reply_to=one.extra.get("reply_to"),
+            priority=one.extra.get("priority"),
             headers=dict(one.headers),
             delivery_mode=DeliveryMode.PERSISTENT,
         )
@@ -88,40 +109,69 @@ def single(message: AbstractIncomingMessage) -> Event:
         time=_as_time(message.timestamp),
         app=message.app_id or "",
         correlation_id=message.correlation_id,
-        headers=message.headers,
+        headers=_traced(message.headers),
         content_type=message.content_type or "",
+        extra={name: value for name in _EXTRA if (value := getattr(message, name)) is not None},
     )
+
+
+def _traced(headers: Headers) -> Headers:
+    """Return headers whose `traceparent` can be relied on; one that is none is kept as a note."""
+    if TRACEPARENT not in headers or traceparent_of(headers):
+        return headers
+    return {f"x-warren-was-{TRACEPARENT}" if k == TRACEPARENT else k: v for k, v in headers.items()}
 
 
 def split(message: AbstractIncomingMessage) -> list[Event]:
     """Read a message's events in order; raises `ContractError` for a bundle that is none."""
-    if not is_bundle(message):
-        return [single(message)]
-    return split_bundle(message.body, message.exchange or "", message.routing_key or "")
+    one = single(message)
+    return split_bundle(one) if is_bundle(message) else [one]
 
 
-def split_bundle(body: bytes, exchange: str, routing_key: str) -> list[Event]:
-    """Read the events of a bundle's body; raises `ContractError` for a body that is no bundle."""
+def split_bundle(bundle: Event) -> list[Event]:
+    """Read the events of a bundle; raises `ContractError` for a body that is no list.
+
+    An item that is no event becomes one without a type, which every handler of contracts refuses: alone.
+    """
     try:
-        items = orjson.loads(body)
-        return [_event(item, exchange, routing_key) for item in items]
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as e:
-        raise ContractError(f"not a bundle: {type(e).__name__}") from None
+        items = orjson.loads(bundle.body)
+    except orjson.JSONDecodeError:
+        raise ContractError("not a bundle: no JSON") from None
+    if not isinstance(items, list):
+        raise ContractError("not a bundle: no list")
+    return [_item_event(item, number, bundle) for number, item in enumerate(items)]
 
 
-def _event(item: dict[str, Any], exchange: str, routing_key: str) -> Event:
-    properties, headers = item["properties"], item["headers"]
-    return Event(
-        type=str(properties["type"]),
-        body=orjson.dumps(item["body"]),
-        exchange=exchange,
-        routing_key=routing_key,
-        id=str(properties["message_id"]),
-        time=datetime.fromisoformat(properties["timestamp"]),
-        app=str(properties.get("app_id", "")),
-        correlation_id=properties.get("correlation_id"),
-        headers=dict(headers),
-    )
+def _item_event(item: Any, number: int, bundle: Event) -> Event:
+    try:
+        properties, headers = item["properties"], item["headers"]
+        correlation = properties.get("correlation_id")
+        return Event(
+            type=_short(properties["type"]),
+            body=orjson.dumps(item["body"]),
+            exchange=bundle.exchange,
+            routing_key=bundle.routing_key,
+            id=_short(properties["message_id"]),
+            time=datetime.fromisoformat(properties["timestamp"]).astimezone(UTC),
+            app=_short(properties.get("app_id", "")),
+            correlation_id=None if correlation is None else _short(correlation),
+            headers=_traced({**headers}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return replace(bundle, type="", id=f"{bundle.id[:200]}#{number}", body=_dump(item), content_type="")
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, str) or len(value.encode()) > MAX_SHORT_STRING:
+        raise TypeError("not a short string")
+    return value
+
+
+def _dump(item: Any) -> bytes:
+    try:
+        return orjson.dumps(item)
+    except TypeError:  # nested deeper than can be written
+        return b"null"
 
 
 def _as_time(stamp: object) -> datetime:
@@ -161,6 +211,8 @@ __all__ = [
     "decode",
     "deliveries_before",
     "is_bundle",
+    "passes_over",
+    "pick",
     "single",
     "split",
     "split_bundle",

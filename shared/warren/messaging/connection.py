@@ -18,6 +18,9 @@ from aio_pika.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from warren.errors import WarrenError
+from warren.messaging import tolerant
+
+tolerant.install()
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +38,22 @@ Setup = Callable[[AbstractConnection], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def own_cancellation_only() -> AsyncIterator[None]:
-    """Turn the CancelledError that aiormq raises on a dead link into ConnectionError; let real ones through."""
+    """Tell our own cancellation from what aiormq makes of a dead link: it mixes the two up both ways.
+
+    A CancelledError that nobody asked for becomes a ConnectionError; an error in the place of the cancellation that
+    we did ask for becomes a CancelledError again, or the task would go on for ever.
+    """
+    task = asyncio.current_task()
     try:
         yield
     except asyncio.CancelledError:
-        task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
         raise ConnectionError("the broker's connection was lost") from None
+    except LOST:
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
 
 
 class Link:

@@ -37,7 +37,7 @@ SPLIT_AT = 2
 """Earlier deliveries after which a bundle is taken apart: then a poison event dies alone."""
 
 
-class _ChannelClosedError(Exception):
+class _ChannelClosedError(ConnectionError):
     """The channel is gone: what was not acked comes again."""
 
 
@@ -46,6 +46,7 @@ class Consumer:
 
     `probes` are the dependencies by name: a pause ends when the probe of the one that was down succeeds.
     `on_open` is called before the first delivery of each new channel: forget what you knew of the queue.
+    `whole` hands bundles over as one event each.
     """
 
     def __init__(
@@ -62,9 +63,13 @@ class Consumer:
         on_open: Callable[[], None] | None = None,
         batch_size: int = 200,
         prefetch: int = 400,
+        whole: bool = False,
     ) -> None:
         self.queue = queue if isinstance(queue, str) else queue.name
         self.paused_for: str | None = None
+        self.delivered = 0
+        """Messages delivered on the present channel; `worked` are those of them that are worked and acked."""
+        self.worked = 0
         self._link = link
         self._handler = handler
         self._service = service
@@ -75,6 +80,7 @@ class Consumer:
         self._on_open = on_open
         self._batch_size = batch_size
         self._prefetch = prefetch
+        self._split = _as_one if whole else codec.split
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._channel: AbstractChannel | None = None
         self._tag = ""
@@ -95,8 +101,29 @@ class Consumer:
         """Whether nothing that was delivered waits or is in work."""
         return self._arrived.empty() and not self._busy
 
+    async def backlog(self) -> int:
+        """Return how many messages wait at the broker, those delivered not counted.
+
+        Raises `DependencyDownError` when the broker does not say. What was delivered before the answer is in
+        `delivered`: both come on one connection.
+        """
+        if not self._link.connected:
+            raise DependencyDownError("broker", self._link.reason)
+        try:
+            async with asyncio.timeout(2), own_cancellation_only():
+                connection = await self._link.connection()
+                async with connection.channel(publisher_confirms=False) as channel:  # a new one: its count is fresh
+                    found = await channel.declare_queue(self.queue, passive=True)
+        except LOST as e:
+            raise DependencyDownError("broker", f"{type(e).__name__}: {e}") from None
+        return found.declaration_result.message_count or 0
+
     async def run(self) -> None:
-        """Consume until cancelled or drained, through every loss of connection."""
+        """Consume until cancelled or drained, through every loss of connection and every failure.
+
+        What fails unforeseen counts as a lost channel: the broker delivers again, one message at a time, and parks
+        the one that fails each time.
+        """
         self._stopped.clear()
         tries = 0
         try:
@@ -104,18 +131,21 @@ class Consumer:
                 connection = await self._link.connection()
                 self._progress = False
                 try:
-                    await self._consume(connection)
+                    async with own_cancellation_only():
+                        await self._consume(connection)
                 except DependencyDownError as e:
                     await self._pause(e)
                 except DeposedError as e:
                     log.warning("gave the queue up", extra={"fields": {"queue": self.queue, "reason": str(e)}})
                 except ChannelNotFoundEntity:
                     self._link.renew(f"queue {self.queue} is gone", connection)
-                except (_ChannelClosedError, *LOST) as e:
+                except LOST as e:
                     log.warning(
                         "channel lost",
                         extra={"fields": {"queue": self.queue, "reason": f"{type(e).__name__}: {e}"}},
                     )
+                except Exception:  # the last line of defence: other queues of this process must go on
+                    log.exception("consuming failed", extra={"fields": {"queue": self.queue}})
                 if not self._draining:
                     tries = 0 if self._progress else tries + 1
                     await asyncio.sleep(back_off(tries))
@@ -123,7 +153,7 @@ class Consumer:
             self._stopped.set()
 
     async def drain(self) -> None:
-        """Take no more deliveries, work what has come, then stop."""
+        """Take no more deliveries, work what has come, then stop; without a channel there is nothing to work."""
         if self._draining:
             return
         self._draining = True
@@ -133,11 +163,14 @@ class Consumer:
                 async with asyncio.timeout(3), own_cancellation_only():
                     await self._cancel(channel)
         self._arrived.put_nowait(None)
-        if self.paused_for is None:
+        if channel is not None:
             await self._stopped.wait()
 
     async def _consume(self, connection: AbstractConnection) -> None:
+        if self._draining:
+            return
         self._arrived = asyncio.Queue()
+        self.delivered = self.worked = 0
         arrived = self._arrived
         channel = self._channel = await connection.channel(publisher_confirms=False)
         try:
@@ -158,6 +191,8 @@ class Consumer:
                     # The way is safe: open it wide. Cancelling with this one delivery unacked lets no other slip in.
                     await self._cancel(channel)
                     await self._ack(messages)
+                    if self._on_open is not None:
+                        self._on_open()  # between the two, another process may be the single active consumer
                     await self._subscribe(channel, prefetch=self._prefetch)
                     wide = True
                 else:
@@ -182,8 +217,10 @@ class Consumer:
     async def _cancel(self, channel: AbstractChannel) -> None:
         underlay = await channel.get_underlay_channel()
         await underlay.basic_cancel(self._tag, timeout=10)
+        self._consuming = False
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
+        self.delivered += 1
         self._arrived.put_nowait(message)
 
     async def _take(self) -> list[AbstractIncomingMessage]:
@@ -204,6 +241,7 @@ class Consumer:
 
     async def _ack(self, messages: list[AbstractIncomingMessage]) -> None:
         await messages[-1].ack(multiple=True)
+        self.worked += len(messages)
         self._progress = True
 
     async def _work(self, messages: list[AbstractIncomingMessage]) -> None:
@@ -213,10 +251,12 @@ class Consumer:
         for message in messages:
             before = codec.deliveries_before(message)
             try:
-                events = codec.split(message)
+                events = self._split(message)
             except ContractError as e:
-                await self._settle(codec.single(message), e)
-                continue
+                if self._accepts is not None:
+                    await self._settle(codec.single(message), e)
+                    continue
+                events = [codec.single(message)]  # whoever takes everything takes a broken bundle too, as it is
             if before >= SPLIT_AT and len(events) > 1:
                 await self._handle(batch)
                 batch = []
@@ -236,6 +276,8 @@ class Consumer:
             return events
         good: list[Event] = []
         for event in events:
+            if codec.passes_over(event, self._accepts):
+                continue
             try:
                 good.append(codec.decode(event, self._accepts))
             except ContractError as e:
@@ -286,8 +328,7 @@ class Consumer:
 
     async def _republish(self, events: list[Event]) -> None:
         log.warning("a bundle keeps failing, it is taken apart", extra={"fields": {"queue": self.queue}})
-        for event in events:  # one by one: a lane would bundle them again
-            await self._failed.publish(failures.again_copy(event, retry_exchange(self._service)))
+        await self._failed.publish_all([failures.again_copy(e, retry_exchange(self._service)) for e in events])
 
     async def _pause(self, error: DependencyDownError) -> None:
         """Wait until the dependency itself answers: the broker must not be asked to redeliver as a probe."""
@@ -305,6 +346,10 @@ class Consumer:
                         await probe()
         finally:
             self.paused_for = None
+
+
+def _as_one(message: AbstractIncomingMessage) -> list[Event]:
+    return [codec.single(message)]
 
 
 def _events_in(message: AbstractIncomingMessage) -> int:

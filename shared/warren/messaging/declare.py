@@ -81,6 +81,32 @@ def owner(topology: Topology, service: str) -> Setup:
     return setup
 
 
+def gravedigger(topology: Topology, others: Iterable[str]) -> Setup:
+    """Return a connection's set-up that declares every dead queue, so that it can be consumed before its service ran.
+
+    `others` are dead queues outside of the topology: one that does not exist is declared like those within it.
+    """
+
+    async def setup(connection: AbstractConnection) -> None:
+        async with connection.channel() as channel:
+            await declare_public_exchanges(channel)
+            for service in topology.services():
+                await declare_dead_queue(channel, service)
+        for name in others:
+            await _declare_if_missing(connection, name)
+
+    return setup
+
+
+async def _declare_if_missing(connection: AbstractConnection, name: str) -> None:
+    try:
+        async with connection.channel() as channel:
+            await channel.declare_queue(name, passive=True, timeout=RPC_TIMEOUT)
+    except ChannelNotFoundEntity:
+        async with connection.channel() as channel:
+            await channel.declare_queue(name, durable=True, arguments=DEAD_QUEUE_ARGUMENTS, timeout=RPC_TIMEOUT)
+
+
 def publisher(topology: Topology, service: str) -> Setup:
     """Return a connection's set-up that waits until everything `service` publishes has a queue to go to."""
 

@@ -1,12 +1,14 @@
 """Copies of events that failed: to a delay queue for another attempt, or to the dead queue with the cause.
 
-The copy is confirmed before the original is acked. Headers that would make the broker act on the copy
-(`CC`, `BCC`) and properties that would (expiration, user id) are kept as plain notes.
+The copy is confirmed before the original is acked. What would make the broker act on the copy (the headers `CC` and
+`BCC`, the properties expiration and user id) and what it says of former deaths become plain notes, `x-warren-was-…`:
+a message in a dead queue with the header `x-death` was brought there by the broker itself.
 """
 
 from __future__ import annotations
 
 import hashlib
+import struct
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 from pamqp.encode import field_table
 
 from warren.contracts.base import now, rfc3339
-from warren.envelope import ATTEMPT, Event
+from warren.envelope import ATTEMPT, REPLAYS, TRACEPARENT, Event
 from warren.topology import DEAD, DelayQueue, dead_queue
 
 CAUSE = "x-warren-cause"
@@ -29,16 +31,22 @@ ROUTING_KEY = "x-warren-routing-key"
 DEATH = "x-warren-death"
 DROPPED = "x-warren-headers-dropped"
 
-_ACTIVE = frozenset({"CC", "BCC"})
-_COUNTED = frozenset({"x-delivery-count"})
+OWN = "x-warren-"
+NOTE = "x-warren-was-"
+
+_ACTIVE = frozenset({"CC", "BCC", "x-death"})
+_ACTIVE_PROPERTIES = ("expiration", "user_id")
+_BROKERS = ("x-delivery-count", "x-acquired-count", "x-first-death-", "x-last-death-")
 MAX_HEADER_BYTES = 48 * 1024
 """Headers share one frame (128 KB at the most): larger ones are left out, and the copy says so."""
 MAX_ERROR_CHARACTERS = 500
+MAX_NOTE_CHARACTERS = 2000
 
 
 def retry_copy(event: Event, service: str, delay: int) -> Event:
     """Return the copy that comes back after `delay` seconds as the next attempt."""
     headers = {**_passive(event.headers), ATTEMPT: event.attempt + 1}
+    headers.pop(f"{NOTE}x-death", None)  # it tells of our own delay queues
     return _copy(event, DelayQueue(service, delay).name, event.routing_key, headers)
 
 
@@ -51,6 +59,7 @@ def dead_copy(event: Event, service: str, instance: str, queue: str, error: Base
     """Return the copy that says why it died, for the service's dead queue."""
     headers = {
         **_passive(event.headers),
+        **{NOTE + name: str(event.extra[name]) for name in _ACTIVE_PROPERTIES if name in event.extra},
         ATTEMPT: event.attempt,
         CAUSE: type(error).__name__,
         ERROR: str(error)[:MAX_ERROR_CHARACTERS],
@@ -77,23 +86,38 @@ def code_location(error: BaseException) -> str:
 
 def _death(event: Event, queue: str) -> str:
     """Name this death, the same each time the same delivery dies: a redelivery is not parked twice."""
-    replays = event.headers.get("x-warren-replays", 0)
-    unique = event.id or f"{event.stamp} {hashlib.sha256(event.body).hexdigest()}"
-    return hashlib.sha256(f"{queue}\n{unique}\n{replays}".encode()).hexdigest()[:32]
+    body = hashlib.sha256(event.body).hexdigest()  # the ids of strangers need not be unique
+    unique = (queue, event.id or event.stamp, body, event.headers.get(REPLAYS, 0))
+    return hashlib.sha256("\n".join(map(str, unique)).encode()).hexdigest()[:32]
 
 
 def _passive(headers: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in headers.items() if k not in _ACTIVE and k not in _COUNTED}
-    for name in _ACTIVE & headers.keys():
-        kept[f"x-warren-was-{name.lower()}"] = str(headers[name])[:200]
+    """Return headers that do nothing to the broker and that can be written; `DROPPED` counts those that cannot."""
+    kept: dict[str, Any] = {}
+    room, dropped = MAX_HEADER_BYTES, 0
+    for name in sorted(headers, key=lambda n: (n != TRACEPARENT, not n.startswith(OWN))):
+        if name.startswith(_BROKERS):
+            continue
+        header = {NOTE + name.lower(): _note(headers[name])} if name in _ACTIVE else {name: headers[name]}
+        room -= (size := _size(header))
+        if room < 0:
+            room += size
+            dropped += 1
+        else:
+            kept |= header
+    return kept | ({DROPPED: dropped} if dropped else {})
+
+
+def _note(value: Any) -> str:
+    return str(value)[:MAX_NOTE_CHARACTERS]
+
+
+def _size(header: dict[str, Any]) -> int:
+    """Return the bytes a header takes; more than there can be room for if it cannot be written at all."""
     try:
-        size = len(field_table(kept))
-    except (TypeError, ValueError, UnicodeError, OverflowError):
-        size = MAX_HEADER_BYTES + 1
-    if size > MAX_HEADER_BYTES:
-        own = {k: v for k, v in kept.items() if k.startswith("x-warren-") or k == "traceparent"}
-        return {**own, DROPPED: len(kept) - len(own)}
-    return kept
+        return len(field_table(header))
+    except (TypeError, ValueError, OverflowError, RecursionError, struct.error):
+        return MAX_HEADER_BYTES + 1
 
 
 def _copy(event: Event, exchange: str, routing_key: str, headers: Mapping[str, Any]) -> Event:
@@ -108,4 +132,6 @@ def _copy(event: Event, exchange: str, routing_key: str, headers: Mapping[str, A
         correlation_id=event.correlation_id,
         headers=headers,
         content_type=event.content_type,
+        extra=event.extra,
+        alone=True,  # its body may be no JSON at all, its headers of any type: in a bundle it would spoil the others
     )

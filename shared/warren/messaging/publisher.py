@@ -22,6 +22,7 @@ from warren.errors import DependencyDownError, PublishError, UnroutableError
 from warren.messaging.codec import to_message
 from warren.messaging.connection import LOST, Link, own_cancellation_only
 from warren.observability.metrics import BUNDLE_SIZE, PUBLISH_FAILURES, PUBLISHED
+from warren.topology import EPHEMERAL
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Publisher:
         self._timeout = timeout
         self._lanes: dict[tuple[str, str], _Lane] = {}
         self._channel: AbstractChannel | None = None
+        self._of: AbstractConnection | None = None
         self._plain: AbstractChannel | None = None
         self._opening = asyncio.Lock()
         self._exchanges: dict[str, AbstractExchange] = {}
@@ -92,13 +94,14 @@ class Publisher:
     async def probe(self) -> None:
         """Return when the broker confirms a publish now; raise `DependencyDownError` when it does not.
 
-        The probe goes to no queue; under a memory or disk alarm the broker does not confirm even that.
+        The probe goes to no queue; under a memory or disk alarm the broker does not confirm even that. It takes an
+        exchange that every service may write to: a right on the default exchange would be one on all queues.
         """
         if not self._link.connected:
             raise DependencyDownError("broker", self._link.reason)
         try:
             async with asyncio.timeout(2), own_cancellation_only():
-                exchange = await self._exchange("")
+                exchange = await self._exchange(EPHEMERAL)
                 await exchange.publish(Message(b"", type="warren.probe"), "warren.probe", mandatory=False)
         except LOST as e:
             raise DependencyDownError("broker", f"{type(e).__name__}: {e}") from None
@@ -118,7 +121,10 @@ class Publisher:
         self._lanes.pop(key, None)
 
     async def send(self, events: Sequence[Event], deadline: float) -> None:
-        """Publish events of one lane as one message and wait for its confirm, reconnecting within `deadline`."""
+        """Publish events of one lane as one message and wait for its confirm, reconnecting within `deadline`.
+
+        After an unroutable one the link is set up anew: that declares, or waits for, what is missing.
+        """
         first = events[0]
         message = to_message(events, self._app)
         loop = asyncio.get_running_loop()
@@ -131,17 +137,15 @@ class Publisher:
                     exchange = await self._exchange(first.exchange)
                     await exchange.publish(message, first.routing_key, mandatory=True, timeout=None)
             except ReturnedError:
-                raise UnroutableError(
-                    "broker",
-                    f"no queue takes {first.routing_key} of {first.exchange or 'the default exchange'}",
-                ) from None
+                reason = f"no queue takes {first.routing_key} of {first.exchange or 'the default exchange'}"
+                self._link.renew(reason, self._of)
+                raise UnroutableError("broker", reason) from None
             except LOST as e:
                 PUBLISH_FAILURES.labels(first.exchange).inc()
                 log.warning(
                     "publish failed, trying again",
                     extra={"fields": {"link": self._link.name, "reason": f"{type(e).__name__}: {e}"}},
                 )
-                self._channel = None
                 await asyncio.sleep(0.05)  # the pace of tries against a channel that fails at once
             else:
                 PUBLISHED.labels(first.exchange).inc(len(events))
@@ -151,8 +155,9 @@ class Publisher:
     async def _exchange(self, name: str) -> AbstractExchange:
         connection = await self._link.connection()
         async with self._opening:
-            if self._channel is None or self._channel.is_closed:
-                self._channel = await _confirming(connection)
+            # One that is open is kept, whatever failed on it: opening more of them each time would use them all up.
+            if self._channel is None or self._channel.is_closed or self._of is not connection:
+                self._channel, self._of = await _confirming(connection), connection
                 self._exchanges = {}
             if name not in self._exchanges:
                 self._exchanges[name] = (
@@ -204,12 +209,15 @@ class _Lane:
         batch: list[_Waiting] = []
         size = 0
         while self._waiting and len(batch) < MAX_BUNDLE_EVENTS:
-            size += len(self._waiting[0].event.body)
-            if batch and size > MAX_BUNDLE_BYTES:
+            event = self._waiting[0].event
+            size += len(event.body)
+            if batch and (size > MAX_BUNDLE_BYTES or event.alone):
                 break
             waiting = self._waiting.popleft()
             if not waiting.confirmed.done():  # who waited has given up: do not send it late
                 batch.append(waiting)
+                if event.alone:
+                    break
         return batch
 
     @staticmethod

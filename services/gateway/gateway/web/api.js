@@ -5,6 +5,7 @@ const SENTENCES = {
   401: "The server did not accept the sign-in",
   403: "The server does not allow this",
   404: "The server does not know this",
+  422: "The server does not accept this",
   413: "That is too long for the server",
   429: "That was too fast for the server",
 };

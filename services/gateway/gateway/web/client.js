@@ -19,6 +19,7 @@ import { plain } from "./text.js";
 const TYPING_EVERY = 3_000;
 const HISTORY_PAGE = 50;
 const KEPT = 2_000;
+const GATHERED = 4; // milliseconds: entries of a burst are taken in together
 
 export const initialState = {
   me: null,
@@ -36,6 +37,7 @@ export class Client {
   #api = createApi(session.token);
   #connection;
   #check;
+  #arrived = new Map(); // room → entries not yet taken in
   #asked = new Map(); // ref → {kind, room or name}
   #typed = new Map(); // room → when it was told last
   #following = true; // whether the active room is shown at its end
@@ -106,7 +108,7 @@ export class Client {
 
   /** Leave a room; returns the room to show instead, if any. */
   leave(name) {
-    this.#connection.send({ type: "leave", room: name, ref: "leave" });
+    if (this.#rooms.get(name)?.joined) this.#connection.send({ type: "leave", room: name });
     const names = [...this.#rooms.keys()];
     const next = names[names.indexOf(name) + 1] ?? names[names.indexOf(name) - 1] ?? null;
     this.#remove(name);
@@ -177,8 +179,21 @@ export class Client {
   // -------------------------------------------------------------- listening
 
   #receive(frame) {
+    if (frame.type === "message" && !document.hidden) {
+      if (!this.#arrived.size) setTimeout(() => this.#takeIn(), GATHERED);
+      const entries = this.#arrived.get(frame.room) ?? [];
+      this.#arrived.set(frame.room, entries);
+      entries.push(frame);
+      return;
+    }
+    this.#takeIn(); // in the order of arrival
     if (Object.hasOwn(this.#handlers, frame.type)) this.#handlers[frame.type](frame);
     else if (frame.room) this.#dispatch(frame.room, { ...frame, at: Date.now() });
+  }
+
+  #takeIn() {
+    for (const [name, entries] of this.#arrived) this.#dispatch(name, { type: "page", entries });
+    this.#arrived.clear();
   }
 
   #welcome({ user, limits }) {

@@ -63,7 +63,8 @@ export class Delivery {
     else if (after === null) this.#fail(sent.name, id, sentence(message));
     else {
       sent.timer = setTimeout(() => this.#send(sent.name, id), after * 1000);
-      this.#link.tell(plain(message, after), { kind: "problem" });
+      const why = code === "rate_limited" ? message : "your message is not sent yet"; // others speak to programs
+      this.#link.tell(plain(why, after), { kind: "problem" });
     }
     return true;
   }

@@ -23,6 +23,9 @@ export function identify(user) {
 /** Sign in with a token that was made elsewhere. */
 export const useToken = (token) => keep({ token, user: null, expires: null });
 
+/** Whether the token at hand was made elsewhere. */
+export const isForeign = () => session()?.expires === null;
+
 let renewal = null;
 
 /** A valid token; `fresh`: not the one at hand, for the server refused it. */
@@ -30,7 +33,7 @@ export async function token({ fresh }) {
   const known = session();
   const left = known?.expires ? new Date(known.expires) - Date.now() : Infinity;
   if (known && !fresh && left > MARGIN) return known.token;
-  if (known && !known.expires) throw new ApiError(401, "The access token is not valid any more. Sign in again");
+  if (known && isForeign()) throw new ApiError(401, "The access token is not valid any more");
   renewal ??= renew(known).finally(() => (renewal = null));
   return renewal;
 }

@@ -10,7 +10,7 @@ export function linkify(body) {
   for (const match of body.matchAll(LINK)) {
     const text = trimmed(match[0]);
     const url = URL.canParse(text) ? new URL(text) : null;
-    if (!url?.hostname) continue;
+    if (!url?.hostname || url.username) continue; // what stands before an @ only pretends to be the address
     if (match.index > from) parts.push({ text: body.slice(from, match.index) });
     parts.push({ text, href: url.href });
     from = match.index + text.length;
@@ -26,7 +26,7 @@ function trimmed(link) {
     const last = text.at(-1);
     const opening = { ")": "(", "]": "[", "}": "{" }[last];
     const closes = opening && text.split(opening).length < text.split(last).length;
-    if (!closes && !".,;:!?…*_~".includes(last)) return text;
+    if (!closes && !".,;:!?…*_~،؛؟。，！？、".includes(last)) return text;
     text = text.slice(0, -1);
   }
 }
@@ -74,8 +74,8 @@ export function wait(seconds) {
 
 /** One or two letters for an avatar. */
 export function initials(name) {
-  const words = name.split(/[\s._-]+/u).filter(Boolean);
-  const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0] ?? name];
+  const words = name.match(/\p{L}[^\s._-]*/gu) ?? [name];
+  const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
   return letters.map((word) => [...word][0]).join("").toUpperCase();
 }
 

@@ -50,6 +50,7 @@ export class Connection {
   /** Connect at once, whatever was planned; does nothing while connected or connecting. */
   reconnectNow() {
     if (this.status.name === "online" || this.status.name === "connecting") return;
+    this.#refused = 0;
     this.#connect();
   }
 

@@ -14,7 +14,7 @@ const LONG = { characters: 1_800, lines: 24 };
 export function entryRow(entry, about) {
   const date = new Date(entry.time);
   const newDay = !about.previous || dayKey(new Date(about.previous.time)) !== dayKey(date);
-  const data = { testid: "message", seq: entry.seq, id: entry.id, user: entry.user.id, trace: entry.trace ?? "" };
+  const data = { seq: entry.seq, id: entry.id, user: entry.user.id, trace: entry.trace ?? "" };
   const row = h("li", { class: "row", data },
     newDay && h("div", { class: "day", data: { testid: "day" } }, h("span", {}, dayName(date))),
     about.isFirstUnread && h("div", { class: "unread", data: { testid: "unread-divider" } }, h("span", {}, "New")),
@@ -22,6 +22,7 @@ export function entryRow(entry, about) {
   if (entry.type === "message") {
     const starts = newDay || about.isFirstUnread || about.noticesBefore || !continues(entry, about.previous);
     row.append(message({ ...entry, date, starts, ...about, status: "sent" }));
+    row.dataset.testid = "message";
     if (about.own) Object.assign(row.dataset, { own: "", status: "sent" });
   }
   row.append(...about.notices.map(notice));

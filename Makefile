@@ -1,0 +1,58 @@
+# The names a newcomer needs. `make` alone explains them.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+RABBITMQ := rabbitmq-server=rabbitmq-server
+CHROMIUM := chromium=chromium
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check chaos bench clean system-run system-test
+
+help: ## Show this
+	@printf '\n  \033[1mWarren\033[0m: chat services on RabbitMQ\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36mmake %-6s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  After the first run the command is \033[1m$(BIN)/warren\033[0m (try --help).\n\n'
+
+run: system-run .venv/.run ## Start everything on this machine; Ctrl-C stops it (ARGS="--gateways 4")
+	@exec $(BIN)/warren up $(ARGS)
+
+test: system-test .venv/.dev ## Run all tests on a real broker and a real store (ARGS="-k name")
+	@exec $(BIN)/python -m pytest -m "not chaos" $(ARGS)
+
+check: .venv/.dev ## Lint, formatting, types, import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+chaos: system-test .venv/.dev ## Run the faults in full counts (long)
+	@exec $(BIN)/python -m pytest tests/chaos -m chaos $(ARGS)
+
+bench: system-run .venv/.run ## Measure throughput and latency beside the raw broker
+	@exec $(BIN)/python -m bench $(ARGS)
+
+clean: ## Remove what was built and installed here; messages under .warren stay
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+system-run:
+	@scripts/system-packages.sh $(RABBITMQ)
+
+system-test:
+	@scripts/system-packages.sh $(RABBITMQ) $(CHROMIUM)
+
+.venv/bin/python:
+	@scripts/venv.sh
+
+.venv/.run: pyproject.toml constraints.txt | .venv/bin/python
+	@echo 'Installing what Warren needs into .venv (the first time, about a minute) …'
+	@$(PIP) --editable '.[local]'
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo 'Installing what Warren and its tests need into .venv (the first time, about a minute) …'
+	@$(PIP) --editable '.[local,dev]'
+	@touch .venv/.run $@

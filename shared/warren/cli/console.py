@@ -1,0 +1,29 @@
+"""The two consoles of the command line, and how it fails."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+out = Console(highlight=False)
+"""What was asked for."""
+
+err = Console(stderr=True, highlight=False)
+"""What went wrong, and progress where the output is for a machine."""
+
+
+def complain(message: str) -> None:
+    """Print one sentence in red to standard error; what follows its first line is shown dim."""
+    first, _, rest = message.partition("\n")
+    err.print(f"[bold red]✗[/] [red]{escape(first)}[/]", soft_wrap=True)
+    if rest:
+        err.print(f"[dim]{escape(rest)}[/]", soft_wrap=True)
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Complain and end the command with an exit code."""
+    complain(message)
+    raise typer.Exit(code)

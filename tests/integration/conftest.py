@@ -1,0 +1,19 @@
+"""Fixtures of tests on real nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import nodes as support
+from warren.stack.broker import Broker
+
+
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A native broker that the tests of one module may kill, starve or restart."""
+    if not support.has_native_broker():
+        pytest.skip("RabbitMQ is not installed here: on Debian, sudo apt-get install rabbitmq-server")
+    with support.native_broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker

@@ -1,0 +1,1 @@
+"""What tests share: nodes, waiting, raw AMQP, services in this process."""

@@ -1,0 +1,76 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from typer.main import get_command
+from warren.cli.main import app
+from warren.contracts import frames
+from warren.contracts.closing import CLOSE_CODES
+from warren.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("bench/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_close_codes_are_documented_as_they_are() -> None:
+    page = (ROOT / "docs/protocol.md").read_text()
+    for c in CLOSE_CODES:
+        back = "no" if not c.reconnect else f"yes, after {c.after:g} s" if c.after else "yes"
+        assert f"| {c.code} | {c.name} | {c.meaning} | {back} |" in page
+
+
+def test_every_frame_and_error_code_is_documented() -> None:
+    page = (ROOT / "docs/protocol.md").read_text()
+    for name in dir(frames):
+        model = getattr(frames, name)
+        if isinstance(model, type) and issubclass(model, frames.Frame) and "type" in model.model_fields:
+            kind = get_args(model.model_fields["type"].annotation)[0]
+            assert f"`{kind}`" in page or f'"type":"{kind}"' in page, kind
+    source = "".join(p.read_text() for p in (ROOT / "services/gateway/gateway").glob("*.py"))
+    codes = set(re.findall(r'RefusalError\(\s*"(\w+)"', source)) | set(re.findall(r'Error\(code="(\w+)"', source))
+    documented = set(re.findall(r"^\| `(\w+)` \|", page.split("## Errors")[1].split("## Close")[0], re.MULTILINE))
+    assert codes == documented
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    documented = set(re.findall(r"^\| `WARREN_(\w+)`", page, re.MULTILINE))
+    known = set()
+    for service in entry_points(group="warren.services"):
+        module = __import__(f"{service.value}.settings", fromlist=["settings"])
+        classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Settings)]
+        known |= {name.upper() for cls in classes for name in cls.model_fields if name != "service"}
+    assert documented == known
+
+
+def test_make_targets_in_documents_exist() -> None:
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        for target in re.findall(r"(?:`|^    )make ([a-z][\w-]*)", page.read_text(), re.MULTILINE):
+            assert target in targets, f"{page.name}: make {target}"
+
+
+def test_warren_commands_in_documents_exist() -> None:
+    commands = get_command(app)
+    found = set()
+    for page in PAGES:
+        found |= set(re.findall(r"(?:`|^    |\n)(?:\.venv/bin/)?warren ([a-z]+)((?: [a-z]+)?)", page.read_text()))
+    assert found
+    for name, sub in sorted(found):
+        command = commands.get_command(None, name)  # type: ignore[attr-defined, arg-type]  # click finds it by name
+        assert command is not None, f"warren {name}"
+        if sub.strip() and hasattr(command, "get_command") and name in {"dlq", "audit", "import"}:
+            assert command.get_command(None, sub.strip()), f"warren {name}{sub}"
