@@ -24,9 +24,11 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(580)]
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that may be hurt."""
     stack = Stack(tmp_path_factory.mktemp("chaos"))
-    stack.up()
-    yield stack
-    stack.down()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
 
 
 async def wound(stack: Stack, talk: Talk, rng: random.Random, victims: tuple[str, ...], times: int) -> list[str]:

@@ -16,9 +16,11 @@ from tests.support.stack import Stack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`warren up --detach` in a directory of its own; `warren down` at the end."""
     stack = Stack(tmp_path_factory.mktemp("stack"))
-    stack.up()
-    yield stack
-    stack.down()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
 
 
 @pytest.fixture

@@ -17,9 +17,11 @@ VICTIMS = ("chat", "presence", "audit", "gateway-1", "store", "broker")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that may be hurt."""
     stack = Stack(tmp_path_factory.mktemp("fragile"))
-    stack.up()
-    yield stack
-    stack.down()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
 
 
 @pytest.mark.timeout(180)

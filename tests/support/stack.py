@@ -47,7 +47,7 @@ class Stack:
 
     def down(self) -> None:
         """Stop it in order."""
-        stopped = warren("down", "--data", str(self.data))
+        stopped = self.run("down")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
 
     def run(self, *arguments: str, within: float = 90) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 from typer.main import get_command
+
 from warren.cli.main import app
 from warren.contracts import frames
 from warren.contracts.closing import CLOSE_CODES

@@ -1,1 +1,1 @@
-"""The dlq_monitor service."""
+"""The dlq-monitor service: parks what is dead, and lets people decide."""

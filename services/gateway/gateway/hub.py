@@ -236,6 +236,7 @@ class Hub:
 
     async def run(self) -> None:
         """Compare all rooms with chat and presence from time to time, and at once after each reset of the feed."""
+        await self.feed.bind(EVENTS, "user.renamed")  # it belongs to no room
         while True:
             try:
                 async with asyncio.timeout(self._settings.reconcile_seconds):

@@ -40,8 +40,9 @@ Setup = Callable[[AbstractConnection], Awaitable[None]]
 async def own_cancellation_only() -> AsyncIterator[None]:
     """Tell our own cancellation from what aiormq makes of a dead link: it mixes the two up both ways.
 
-    A CancelledError that nobody asked for becomes a ConnectionError; an error in the place of the cancellation that
-    we did ask for becomes a CancelledError again, or the task would go on for ever.
+    A CancelledError that nobody asked for becomes a ConnectionError, and so does the bare Exception that stands for a
+    frame that was not written; an error in the place of the cancellation that we did ask for becomes a CancelledError
+    again, or the task would go on for ever.
     """
     task = asyncio.current_task()
     try:
@@ -50,9 +51,11 @@ async def own_cancellation_only() -> AsyncIterator[None]:
         if task is not None and task.cancelling():
             raise
         raise ConnectionError("the broker's connection was lost") from None
-    except LOST:
+    except Exception as e:
         if task is not None and task.cancelling():
             raise asyncio.CancelledError from None
+        if type(e) is Exception:
+            raise ConnectionError("the broker's connection was lost") from e
         raise
 
 

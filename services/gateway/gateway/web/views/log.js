@@ -271,11 +271,13 @@ export class LogView {
       return row;
     });
     this.#waiting.replaceChildren(...rows);
+    this.#showWaiting();
   }
 
   /** What is on its way stands below the newest entry, so it is out of sight with it. */
   #showWaiting() {
-    this.#waiting.hidden = this.#to !== (this.#room?.next ?? this.#to);
+    const atEnd = this.#to === (this.#room?.next ?? this.#to);
+    this.#waiting.hidden = !atEnd || !this.#waiting.hasChildNodes();
   }
 
   #drawNewest() {

@@ -1,0 +1,112 @@
+"""What people decide about a letter: send it again, or give it up. Each with who and why, told as a fact.
+
+A replay is published and confirmed first, and only then marked: a crash in between leaves the letter new, and it may be
+sent twice. It keeps its message id, so a consumer that knows it already does nothing with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from typing import Protocol
+
+from dlq_monitor.handlers import Facts, told
+from dlq_monitor.model import Letter, Status, Step
+from dlq_monitor.resending import resent
+from warren.contracts import now
+from warren.contracts.events import DeadLetterDiscarded, DeadLetterReplayed
+from warren.envelope import Event
+from warren.errors import DependencyDownError, UnroutableError, WarrenError
+from warren.topology import Topology
+
+log = logging.getLogger(__name__)
+
+_PREFIX = re.compile(r"[0-9a-f]{1,32}")
+
+
+class UnknownLetterError(WarrenError):
+    """No letter, or more than one, has this id."""
+
+
+class RefusedError(WarrenError):
+    """The letter cannot take this decision."""
+
+
+class Shelf(Protocol):
+    """Where letters are kept (see `dlq_monitor.repository.Letters`)."""
+
+    async def beginning_with(self, prefix: str) -> list[Letter]: ...
+    async def settle(self, letter: Letter, status: Status, step: Step) -> bool: ...
+
+
+class Sender(Protocol):
+    """Sends letters back (see `warren.messaging.Publisher`)."""
+
+    async def publish(self, event: Event) -> None: ...
+
+
+class Decisions:
+    """Finds letters and carries decisions out, one at a time."""
+
+    def __init__(self, shelf: Shelf, sender: Sender, facts: Facts, topology: Topology) -> None:
+        self._shelf = shelf
+        self._sender = sender
+        self._facts = facts
+        self._topology = topology
+        self._one_at_a_time = asyncio.Lock()
+
+    async def letter(self, prefix: str) -> Letter:
+        """Return the letter whose id begins with `prefix`; raises `UnknownLetterError`."""
+        found = await self._shelf.beginning_with(prefix) if _PREFIX.fullmatch(prefix) else []
+        if not found:
+            raise UnknownLetterError("no letter has this id")
+        if len(found) > 1:
+            raise UnknownLetterError("several letters begin with this id: give more of it")
+        return found[0]
+
+    async def replay(self, prefix: str, actor: str, reason: str) -> Letter:
+        """Send a letter to the queue it died in; raises `UnknownLetterError` and `RefusedError`."""
+        async with self._one_at_a_time:
+            letter = await self._undecided(prefix)
+            again = resent(letter, self._topology)
+            if isinstance(again, str):
+                raise RefusedError(again)
+            try:
+                await self._sender.publish(again)
+            except UnroutableError:
+                raise RefusedError(f"no queue takes it any more: is {letter.queue} still there?") from None
+            return await self._settle(letter, "replayed", actor, reason, DeadLetterReplayed)
+
+    async def discard(self, prefix: str, actor: str, reason: str) -> Letter:
+        """Give a letter up; it stays on record. Raises `UnknownLetterError` and `RefusedError`."""
+        async with self._one_at_a_time:
+            letter = await self._undecided(prefix)
+            return await self._settle(letter, "discarded", actor, reason, DeadLetterDiscarded)
+
+    async def _undecided(self, prefix: str) -> Letter:
+        letter = await self.letter(prefix)
+        if letter.status != "new":
+            last = letter.history[-1]
+            raise RefusedError(f"it was {letter.status} already, by {last.actor}")
+        return letter
+
+    async def _settle(
+        self,
+        letter: Letter,
+        status: Status,
+        actor: str,
+        reason: str,
+        kind: type[DeadLetterReplayed | DeadLetterDiscarded],
+    ) -> Letter:
+        step = Step(status, actor, reason, now())
+        if not await self._shelf.settle(letter, status, step):
+            raise RefusedError("someone else has just decided about it")
+        fields = {"letter": letter.id, "decision": status, "actor": actor, "trace": letter.trace or None}
+        log.info("letter decided", extra={"fields": fields})
+        if not letter.tells_of_letters:
+            try:
+                await self._facts.publish_all([told(letter, step, kind)])
+            except DependencyDownError as e:  # it is done and on record: only the telling failed
+                log.warning("a decision could not be told", extra={"fields": {**fields, "reason": str(e)}})
+        return await self.letter(letter.id)

@@ -1,0 +1,52 @@
+"""From a letter back to the event it was. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from dlq_monitor.autopsy import X_DEATH
+from dlq_monitor.model import PROPERTIES, Letter
+from warren.contracts import now
+from warren.envelope import MAX_ATTEMPT, REPLAYS, Event
+from warren.messaging import failures
+from warren.topology import Topology, retry_exchange
+
+_BROKERS = (X_DEATH, "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+_ACTIVE = ("CC", "BCC")
+
+
+def resent(letter: Letter, topology: Topology) -> Event | str:
+    """Return the event to publish, or a sentence saying why the letter cannot be sent again.
+
+    It goes through its service's own exchange, so that no other service gets it; a queue outside of the topology is
+    reached by its name. It counts as a first attempt again.
+    """
+    if not letter.origin_known:
+        return "it is not known which queue it died in"
+    if not letter.body.complete:
+        return f"its body of {letter.body.size} bytes was too long to be kept whole"
+    queue = topology.named(letter.queue)
+    properties = letter.properties
+    timestamp = properties.get("timestamp")
+    return Event(
+        type=letter.type,
+        body=letter.body.data,
+        exchange=retry_exchange(queue.service) if queue else "",
+        routing_key=letter.routing_key if queue else letter.queue,
+        id=letter.message_id,
+        time=timestamp if isinstance(timestamp, datetime) else now(),
+        app=str(properties.get("app_id", "")),
+        correlation_id=properties.get("correlation_id"),
+        headers=_headers(letter.headers),
+        content_type=str(properties.get("content_type", "")),
+        extra={k: v for k, v in properties.items() if k not in PROPERTIES},
+        alone=True,
+    )
+
+
+def _headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    replays = headers.get(REPLAYS, 0)
+    kept = {k: v for k, v in headers.items() if not k.startswith((failures.OWN, *_BROKERS)) and k not in _ACTIVE}
+    return {**kept, REPLAYS: min(replays, MAX_ATTEMPT) + 1 if isinstance(replays, int) else 1}

@@ -1,0 +1,128 @@
+"""HTTP side of the letters, for operators."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
+from dlq_monitor.model import Body, Letter, Status
+from dlq_monitor.repository import Filter, Letters
+from dlq_monitor.tagging import tagged
+from warren.contracts import rfc3339
+
+MAX_PAGE = 1000
+
+Actor = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
+Text = Annotated[str | None, Query(max_length=300)]
+
+
+class Replay(BaseModel):
+    """Who sends it again, and perhaps why."""
+
+    model_config = ConfigDict(extra="forbid")
+    actor: Actor
+    reason: Reason = ""
+
+
+class Discard(BaseModel):
+    """Who gives it up, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    actor: Actor
+    reason: Annotated[Reason, StringConstraints(min_length=1)]
+
+
+def row(letter: Letter) -> dict[str, Any]:
+    """Return a letter as one line of a list."""
+    return {
+        "id": letter.id,
+        "message_id": letter.message_id or None,
+        "queue": letter.queue,
+        "type": letter.type or None,
+        "cause": letter.cause.type,
+        "status": letter.status,
+        "time": rfc3339(letter.died_at),
+    }
+
+
+def whole(letter: Letter) -> dict[str, Any]:
+    """Return all that is known of a letter; values of types that JSON has not are tagged (see `tagging`)."""
+    return {
+        **row(letter),
+        "cause": {"type": letter.cause.type, "message": letter.cause.message, "where": letter.cause.where},
+        "dead_queue": letter.dead_queue,
+        "service": letter.service,
+        "attempt": letter.attempt,
+        "exchange": letter.exchange,
+        "routing_key": letter.routing_key,
+        "trace": letter.trace,
+        "first": rfc3339(letter.first),
+        "last": rfc3339(letter.last),
+        "seen": letter.seen,
+        "properties": tagged(dict(letter.properties)),
+        "headers": tagged(dict(letter.headers)),
+        "body": _body(letter.body),
+        "history": [
+            {"action": s.action, "actor": s.actor, "reason": s.reason, "time": rfc3339(s.time)} for s in letter.history
+        ],
+    }
+
+
+def _body(body: Body) -> dict[str, Any]:
+    about = {"size": body.size, "sha256": body.sha256, "complete": body.complete}
+    try:
+        return {**about, "encoding": "utf-8", "data": body.data.decode()}
+    except UnicodeDecodeError:
+        return {**about, "encoding": "base64", "data": base64.b64encode(body.data).decode()}
+
+
+def router(letters: Letters, decisions: Decisions, guard: Callable[..., None]) -> APIRouter:
+    """Return the routes, open to holders of the service token."""
+    routes = APIRouter(prefix="/letters", dependencies=[Depends(guard)], tags=["letters"])
+
+    @routes.get("", summary="Letters, the newest first")
+    async def page(
+        queue: Text = None,
+        type: Text = None,  # noqa: A002 - the name in the query
+        cause: Text = None,
+        status: Status | None = None,
+        since: datetime | None = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+        offset: Annotated[int, Query(ge=0)] = 0,
+    ) -> dict[str, Any]:
+        moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
+        total, found = await letters.find(Filter(queue, type, cause, status, moment), limit=limit, offset=offset)
+        return {"total": total, "items": [row(x) for x in found]}
+
+    @routes.get("/{prefix}", summary="One letter, whole; the beginning of its id is enough if no other has it")
+    async def one(prefix: str) -> dict[str, Any]:
+        try:
+            return whole(await decisions.letter(prefix))
+        except UnknownLetterError as e:
+            raise HTTPException(404, str(e)) from None
+
+    @routes.post("/{prefix}/replay", summary="Send it to the queue it died in")
+    async def replay(prefix: str, who: Replay) -> dict[str, Any]:
+        return await _decided(decisions.replay, prefix, who)
+
+    @routes.post("/{prefix}/discard", summary="Give it up; it stays on record")
+    async def discard(prefix: str, who: Discard) -> dict[str, Any]:
+        return await _decided(decisions.discard, prefix, who)
+
+    return routes
+
+
+async def _decided(decide: Callable[..., Any], prefix: str, who: Replay | Discard) -> dict[str, Any]:
+    try:
+        return whole(await decide(prefix, who.actor, who.reason))
+    except UnknownLetterError as e:
+        raise HTTPException(404, str(e)) from None
+    except RefusedError as e:
+        raise HTTPException(409, str(e)) from None

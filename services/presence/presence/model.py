@@ -1,0 +1,282 @@
+"""Who is where: sessions, users and rooms, and what a signal changes in them. Pure.
+
+Signals of one session travel on several routing keys, tables beside them, and any may come twice or late. So each
+is judged by its time, taken from its gateway's clock at the change it tells of: what is older than what is known of
+this session in this room has no effect. A closed session stays closed.
+
+A session counts from its first room to its last; what it does outside of rooms concerns nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from presence.changes import Changes, Diff, diff
+from presence.records import Rename, StoredSession
+from presence.tables import Table
+from warren.contracts import User
+from warren.contracts.events import Member, UserRenamed
+from warren.contracts.signals import RoomJoined, RoomLeft, SessionClosed
+
+MAX_MARKS = 100_000
+"""How many ended sessions and stays are remembered, against late signals of theirs."""
+
+MAX_NAMES = 100_000
+"""How many users' renames are kept in memory, present users not counted."""
+
+KEPT_RENAMES = 8
+"""How many renames of a user are remembered by their ids, so that one that comes again has no effect."""
+
+_WHOLE_SESSION = ""
+"""Stands for the room in the mark of a closed session; no room has this name."""
+
+
+@dataclass(slots=True)
+class Person:
+    """A user who is in some room: `rooms` counts the sessions (devices) there."""
+
+    id: str
+    name: str
+    rooms: dict[str, int] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+
+    def member(self) -> Member:
+        """Return the user as rooms see it. Being away or offline will be told here."""
+        return Member(id=self.id, name=self.name)
+
+
+@dataclass(slots=True)
+class Session:
+    """One socket that is in some room; `rooms` says since when."""
+
+    id: str
+    gateway: str
+    person: Person
+    rooms: dict[str, datetime] = field(default_factory=dict)
+
+
+class State:
+    """All sessions, users and rooms. Methods that change something note it in `changes`.
+
+    `names` must know (None: never renamed) each user who comes with a new session or is renamed.
+    """
+
+    def __init__(self, sessions: Iterable[StoredSession] = (), dead: Iterable[str] = ()) -> None:
+        self.sessions: dict[str, Session] = {}
+        self.people: dict[str, Person] = {}
+        self.names: dict[str, Rename | None] = {}
+        self.dead: set[str] = set(dead)
+        self._rooms: dict[str, dict[str, Person]] = {}
+        self._gateways: dict[str, dict[str, Session]] = {}
+        self._marks: dict[tuple[str, str], datetime] = {}
+        nothing = Changes()
+        for stored in sessions:
+            person = self.people.setdefault(stored.user.id, Person(stored.user.id, stored.user.name))
+            session = self._add(stored.id, stored.gateway, person)
+            for room, since in stored.rooms.items():
+                self._enter(session, room, since, nothing)
+
+    @property
+    def gateways(self) -> Iterator[str]:
+        """Incarnations that hold sessions."""
+        return iter(self._gateways)
+
+    @property
+    def room_count(self) -> int:
+        """How many rooms have members."""
+        return len(self._rooms)
+
+    def members(self, room: str, limit: int | None = None) -> list[Member]:
+        """Return who is in a room, at most `limit` of them, in the order of their coming."""
+        return [p.member() for p in islice(self._rooms.get(room, {}).values(), limit)]
+
+    def count(self, room: str) -> int:
+        """Return how many users are in a room."""
+        return len(self._rooms.get(room, ()))
+
+    def stored(self, session: str) -> StoredSession | None:
+        """Return a session as it is to be stored, None if it is gone."""
+        found = self.sessions.get(session)
+        if found is None:
+            return None
+        user = User.model_construct(id=found.person.id, name=found.person.name)
+        return StoredSession(found.id, found.gateway, user, dict(found.rooms))
+
+    def joined(self, signal: RoomJoined, changes: Changes) -> None:
+        """Apply `room.joined`."""
+        if signal.gateway in self.dead:
+            return
+        gone = self._marks.get((signal.session, signal.room))
+        if gone is None or gone <= signal.time:
+            self._join(signal.gateway, signal.session, signal.user, signal.room, signal.time, changes)
+
+    def left(self, signal: RoomLeft, changes: Changes) -> None:
+        """Apply `room.left`."""
+        if signal.gateway in self.dead:
+            return
+        session = self.sessions.get(signal.session)
+        since = session.rooms.get(signal.room) if session else None
+        if since is not None and since > signal.time:
+            return
+        self._mark(signal.session, signal.room, signal.time)
+        if session is not None and since is not None:
+            self._leave(session, signal.room, changes)
+
+    def closed(self, signal: SessionClosed, changes: Changes) -> None:
+        """Apply `session.closed`."""
+        if signal.gateway in self.dead:
+            return
+        self._mark(signal.session, _WHOLE_SESSION, signal.time)
+        if (session := self.sessions.get(signal.session)) is not None:
+            self._end(session, changes)
+
+    def table(self, table: Table, changes: Changes) -> None:
+        """Apply a gateway's whole table: what it does not list is gone; a dead gateway lives again."""
+        if table.gateway in self.dead:
+            self.dead.discard(table.gateway)
+            changes.gateways.add(table.gateway)
+        listed = {row.session: frozenset(row.rooms) for row in table.rows}
+        for session in list(self._gateways.get(table.gateway, {}).values()):
+            rooms = listed.get(session.id, frozenset())
+            for room in [r for r, since in session.rooms.items() if r not in rooms and since < table.time]:
+                self._mark(session.id, room, table.time)
+                self._leave(session, room, changes)
+        for row in table.rows:
+            for room in row.rooms:
+                gone = self._marks.get((row.session, room))
+                if gone is None or gone < table.time:
+                    self._join(table.gateway, row.session, row.user, room, table.time, changes)
+
+    def expire(self, gateway: str, changes: Changes) -> int:
+        """Declare a gateway dead: its sessions (returns how many) are gone, its later signals have no effect."""
+        self.dead.add(gateway)
+        changes.gateways.add(gateway)
+        sessions = list(self._gateways.get(gateway, {}).values())
+        for session in sessions:
+            self._end(session, changes)
+        return len(sessions)
+
+    def rename(self, who: User, name: str, cause: str, changes: Changes) -> UserRenamed | None:
+        """Give a user another name; returns the fact, None if that changes nothing.
+
+        `cause` is the event's id: the last rename, come again, is told again; an older one has no effect.
+        """
+        person, last = self.people.get(who.id), self.names.get(who.id)
+        rooms = tuple(person.rooms) if person else ()
+        ids = last.ids if last else ()
+        if last and cause in ids:
+            if person:  # a crash may have kept the name from some sessions
+                self._call(person, last.name, changes)
+            again = UserRenamed(user=User(id=who.id, name=last.name), was=last.was, rooms=rooms)
+            return again if cause == ids[-1] else None
+        was = last.name if last else person.name if person else who.name
+        if name == was:
+            return None
+        self.names[who.id] = Rename(name, was, (*ids, cause)[-KEPT_RENAMES:])
+        changes.names.add(who.id)
+        if person:
+            self._call(person, name, changes)
+        return UserRenamed(user=User(id=who.id, name=name), was=was, rooms=rooms)
+
+    def diffs(self, changes: Changes) -> list[Diff]:
+        """Return the difference of each room that `changes` has touched and that is not as before."""
+        found = []
+        for room, before in changes.rooms.items():
+            people = self._rooms.get(room, {})
+            now = {user: people[user].member() for user in before if user in people}
+            if (one := diff(room, before, now, len(people))) is not None:
+                found.append(one)
+        return found
+
+    def before(self, room: str, changes: Changes) -> dict[str, Member]:
+        """Return who was in a room before `changes`, by user id."""
+        members = {m.id: m for m in self.members(room)}
+        for user, member in changes.rooms.get(room, {}).items():
+            if member is None:
+                members.pop(user, None)
+            else:
+                members[user] = member
+        return members
+
+    def trim(self) -> None:
+        """Drop what is remembered of absent users when it is too much."""
+        if len(self.names) > len(self.people) + MAX_NAMES:
+            self.names = {u: n for u, n in self.names.items() if u in self.people}
+
+    def _join(self, gateway: str, session_id: str, user: User, room: str, time: datetime, changes: Changes) -> None:
+        if (session_id, _WHOLE_SESSION) in self._marks:
+            return
+        session = self.sessions.get(session_id)
+        if session is None:
+            renamed = self.names.get(user.id)
+            name = renamed.name if renamed else user.name
+            person = self.people.setdefault(user.id, Person(user.id, name))
+            if person.name != name:
+                self._call(person, name, changes)
+            changes.note(session_id, stored=False)
+            session = self._add(session_id, gateway, person)
+        if room in session.rooms:
+            session.rooms[room] = max(session.rooms[room], time)  # not worth a write
+            return
+        changes.note(session_id, stored=True)
+        self._enter(session, room, time, changes)
+
+    def _add(self, session_id: str, gateway: str, person: Person) -> Session:
+        session = self.sessions[session_id] = Session(session_id, gateway, person)
+        person.sessions[session_id] = session
+        self._gateways.setdefault(gateway, {})[session_id] = session
+        return session
+
+    def _enter(self, session: Session, room: str, since: datetime, changes: Changes) -> None:
+        person = session.person
+        session.rooms[room] = since
+        devices = person.rooms.get(room, 0)
+        if not devices:
+            changes.touch(room, person.id, None)
+            self._rooms.setdefault(room, {})[person.id] = person
+        person.rooms[room] = devices + 1
+
+    def _end(self, session: Session, changes: Changes) -> None:
+        for room in list(session.rooms):
+            self._leave(session, room, changes)
+
+    def _leave(self, session: Session, room: str, changes: Changes) -> None:
+        person = session.person
+        changes.note(session.id, stored=True)
+        del session.rooms[room]
+        if person.rooms[room] > 1:
+            person.rooms[room] -= 1
+        else:
+            changes.touch(room, person.id, person.member())
+            del person.rooms[room]
+            _remove(self._rooms, room, person.id)
+        if not session.rooms:
+            del self.sessions[session.id], person.sessions[session.id]
+            _remove(self._gateways, session.gateway, session.id)
+            if not person.sessions:
+                del self.people[person.id]
+
+    def _call(self, person: Person, name: str, changes: Changes) -> None:
+        for room in person.rooms:
+            changes.touch(room, person.id, person.member())
+        for session in person.sessions:
+            changes.note(session, stored=True)
+        person.name = name
+
+    def _mark(self, session: str, room: str, time: datetime) -> None:
+        key = (session, room)
+        before = self._marks.pop(key, time)
+        self._marks[key] = max(before, time)
+        if len(self._marks) > MAX_MARKS:
+            del self._marks[next(iter(self._marks))]
+
+
+def _remove(index: dict[str, dict[str, Session]] | dict[str, dict[str, Person]], key: str, member: str) -> None:
+    """Take `member` out of a two-level index, and the entry itself when nothing is left in it."""
+    found = index[key]
+    del found[member]
+    if not found:
+        del index[key]

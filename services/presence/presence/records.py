@@ -1,0 +1,51 @@
+"""What presence keeps in the store, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from warren.contracts import User
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session as it is stored. The name is the user's present one, the same in all sessions of a user."""
+
+    id: str
+    gateway: str
+    user: User
+    rooms: Mapping[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """The last rename of a user; `ids` are those of the events that renamed, the last one last."""
+
+    name: str
+    was: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """All that was stored; `number` is that of the journal, now this process's own."""
+
+    number: int
+    sessions: Sequence[StoredSession]
+    dead: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a batch has changed: batch `number` of the journal."""
+
+    number: int
+    revs: Mapping[str, int] = field(default_factory=dict)
+    new: Sequence[StoredSession] = ()
+    changed: Sequence[StoredSession] = ()
+    removed: Sequence[str] = ()
+    renames: Mapping[str, Rename] = field(default_factory=dict)
+    died: Sequence[str] = ()
+    revived: Sequence[str] = ()

@@ -1,0 +1,71 @@
+"""What others may ask, right in every process: from memory where this is the active one, else from the store.
+
+A process that was cut off takes itself for the active one until its connection is found lost, after some two and a
+half heartbeats; till then it may answer with an older, but consistent, state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from presence.handlers import Presence
+from presence.repository import Repository
+from presence.term import Term
+from warren.contracts.events import Member
+
+
+@dataclass(frozen=True, slots=True)
+class RoomView:
+    """A room as of `rev`: `count` are there, `members` may be fewer."""
+
+    members: Sequence[Member]
+    count: int
+    rev: int
+
+
+class Active(Protocol):
+    """Says whether this process has the queue, as far as it knows (see `warren.messaging.Consumer`)."""
+
+    @property
+    def consuming(self) -> bool: ...
+
+
+class Views:
+    """Answers questions."""
+
+    def __init__(self, presence: Presence, repository: Repository, queue: Active) -> None:
+        self._presence = presence
+        self._repository = repository
+        self._queue = queue
+
+    async def room(self, room: str, limit: int) -> RoomView:
+        """Return who is in a room."""
+        if (term := self._term) is not None:
+            await self._learn(term, [room])
+            if term is self._term:
+                members, count = term.members(room, limit)
+                return RoomView(members, count, term.revs[room])
+        rev, everyone = await self._repository.room(room)
+        return RoomView(everyone[:limit], len(everyone), rev)
+
+    async def revs(self, rooms: Sequence[str]) -> dict[str, int]:
+        """Return the `rev` of each room, 0 for one where nobody ever was."""
+        if (term := self._term) is not None:
+            await self._learn(term, rooms)
+            if term is self._term:
+                return {room: term.revs[room] for room in rooms}
+        return await self._repository.revs(rooms)
+
+    async def name(self, user: str) -> str | None:
+        """Return a user's name, None for one who was never renamed: then the token's name holds."""
+        return await self._repository.name(user)
+
+    @property
+    def _term(self) -> Term | None:
+        return self._presence.term if self._queue.consuming else None
+
+    async def _learn(self, term: Term, rooms: Sequence[str]) -> None:
+        if missing := [room for room in rooms if room not in term.revs]:
+            term.learn_revs(await self._repository.revs(missing))

@@ -1,0 +1,353 @@
+"""The consumer runtime on a real broker: batches, order, failures, losses of all kinds."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.lab import DEAD, KEY, QUEUE, Lab, number, sample
+from tests.support.space import Space
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
+from warren.envelope import Event
+from warren.errors import DependencyDownError, DeposedError, PermanentError, TransientError, UnroutableError
+from warren.topology import EVENTS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def lab(space: Space, wire: Wire) -> AsyncIterator[Lab]:
+    """A lab on the test's own virtual host, its queues declared."""
+    await wire.declare_queues(QUEUE.service, [QUEUE])
+    lab = Lab(space.amqp_url)
+    yield lab
+    await lab.close()
+
+
+class Gate:
+    """A handler that stops at each batch until it is let through."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._open = asyncio.Event()
+        self.waiting: list[int] = []
+
+    async def __call__(self, events: Sequence[Event]) -> None:
+        self.waiting = [number(e) for e in events]
+        await self._open.wait()
+        await self._lab.note(events)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def test_a_batch_is_what_has_come_and_is_acked_at_once(lab: Lab, wire: Wire) -> None:
+    for n in range(100):
+        await wire.publish(EVENTS, KEY, sample(n).body, type="lab.sample.v1", message_id=str(n))
+    lab.consume()
+    await eventually(lambda: len(lab.numbers) == 100)
+    assert lab.numbers == list(range(100))
+    assert lab.seen[0] == [0], "the first delivery proves that it is safe"
+    assert max(map(len, lab.seen)) > 1
+    await lab.close()
+    assert await wire.depth(QUEUE.name) == 0, "all were acked"
+
+
+async def test_a_lone_event_does_not_wait_for_a_batch(lab: Lab) -> None:
+    lab.consume()
+    await lab.publish([0])
+    await eventually(lambda: lab.numbers == [0])
+    took = []
+    for n in range(1, 12):
+        began = time.perf_counter()
+        await lab.publish([n])
+        await eventually(lambda n=n: lab.numbers[-1] == n, interval=0.001)
+        took.append(time.perf_counter() - began)
+    assert sorted(took)[len(took) // 2] < 0.05
+
+
+async def test_consuming_starts_at_prefetch_one_and_widens(lab: Lab, wire: Wire) -> None:
+    for n in range(20):
+        await wire.publish(EVENTS, KEY, sample(n).body, type="lab.sample.v1")
+    gate = Gate(lab)
+    lab.consume(gate, batch_size=1)
+    await eventually(lambda: gate.waiting == [0])
+    assert await wire.depth(QUEUE.name) == 19, "only one is in our hands"
+    gate.open()
+    await eventually(lambda: len(lab.numbers) == 20)
+    assert lab.numbers == list(range(20))
+
+
+async def test_lanes_bundle_under_load_and_keep_order(lab: Lab, wire: Wire) -> None:
+    watched = await wire.collect(EVENTS, "lab.#")
+    keys = [f"lab.{k}" for k in range(3)]
+    lab.consume()
+    await asyncio.gather(*[lab.publish(range(1000 * i, 1000 * i + 700), key) for i, key in enumerate(keys)])
+    await eventually(lambda: len(lab.numbers) == 2100)
+    for i in range(3):
+        assert [n for n in lab.numbers if n // 1000 == i] == list(range(1000 * i, 1000 * i + 700))
+    assert await wire.depth(watched) < 300, "they were sent in bundles"
+
+
+async def test_a_bundle_with_a_bad_event_parks_that_one_alone(lab: Lab, wire: Wire) -> None:
+    lab.consume(_refuse(lab, 3))
+    await lab.publish(range(10))
+    dead = await wire.take(DEAD)
+    assert (dead.type, dead.body) == ("lab.sample.v1", b'{"n":3}')
+    await eventually(lambda: lab.numbers == [0, 1, 2, 4, 5, 6, 7, 8, 9])
+    assert await wire.depth(DEAD) == 0
+
+
+async def test_a_redelivered_bundle_is_worked_singly_then_taken_apart(lab: Lab, wire: Wire) -> None:
+    calls: list[list[int]] = []
+
+    async def handle(events: Sequence[Event]) -> None:
+        calls.append([number(e) for e in events])
+        if len(calls) == 1 or calls[1:] == [[0], [1], [2]]:
+            raise DeposedError("as if the process had died")
+        await lab.note(events)
+
+    events = [sample(n) for n in range(5)]
+    await lab.publisher.send(events, asyncio.get_running_loop().time() + 5)  # one bundle
+    lab.consume(handle)
+    await eventually(lambda: sorted(set(lab.numbers)) == [0, 1, 2, 3, 4])
+    assert calls[0] == [0, 1, 2, 3, 4], "at first as a whole"
+    assert calls[1:4] == [[0], [1], [2]], "then one by one"
+    assert [n for batch in calls[4:] for n in batch] == [0, 1, 2, 3, 4], "then as messages of their own"
+    assert await wire.depth(DEAD) == 0
+
+
+@pytest.mark.timeout(60)
+async def test_poison_dies_alone(lab: Lab, wire: Wire, space: Space) -> None:
+    """The process dies each time it meets the sample -1; the broker parks that one, and all others are handled."""
+    bundle = [sample(n) for n in (0, 1, -1, 2, 3)]
+    await lab.publisher.send(bundle, asyncio.get_running_loop().time() + 5)
+    for n in range(4, 30):
+        await lab.publish([n])
+    victim = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.support.victim",
+        space.amqp_url,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert victim.stdin is not None
+    assert victim.stdout is not None
+    try:
+        dead = await wire.take(DEAD, within=40)
+        lines: list[str] = []
+        async with asyncio.timeout(10):
+            while not {str(n) for n in range(30)} <= set(lines):
+                lines.append((await victim.stdout.readline()).decode().strip())
+    finally:
+        victim.stdin.close()
+        lines += (await victim.stdout.read()).decode().split()
+        await victim.wait()
+    assert dead.body == b'{"n":-1}'
+    newest = dead.headers["x-death"][0]
+    assert newest["reason"] == "delivery_limit"
+    assert newest["queue"] == QUEUE.name
+    assert lines.count("died") > 5, "it was tried, not condemned at the first death"
+    assert await wire.depth(DEAD) == 0
+
+
+async def test_a_transient_failure_comes_back_later_as_the_next_attempt(lab: Lab, wire: Wire) -> None:
+    attempts: list[tuple[int, float]] = []
+
+    async def handle(events: Sequence[Event]) -> None:
+        attempts.append((events[0].attempt, time.monotonic()))
+        raise TransientError("not now")
+
+    one = sample(7)
+    await lab.publisher.publish(one)
+    lab.consume(handle)
+    await eventually(lambda: len(attempts) == 2)
+    assert [a for a, _ in attempts] == [1, 2]
+    assert 0.9 < attempts[1][1] - attempts[0][1] < 5
+    waiting = await wire.take("lab.retry.5s")
+    assert (waiting.message_id, waiting.routing_key, waiting.body) == (one.id, KEY, one.body)
+    assert waiting.headers["x-warren-attempt"] == 3
+
+
+async def test_the_last_attempt_is_followed_by_the_dead_queue(lab: Lab, wire: Wire) -> None:
+    async def handle(_: Sequence[Event]) -> None:
+        raise TransientError("not ever")
+
+    lab.consume(handle)
+    await wire.publish(EVENTS, KEY, b'{"n":1}', type="lab.sample.v1", headers={"x-warren-attempt": 4})
+    dead = await wire.take(DEAD)
+    assert dead.headers["x-warren-cause"] == "TransientError"
+    assert dead.headers["x-warren-attempt"] == 4
+
+
+async def test_a_permanent_failure_is_dead_at_once_with_its_cause(lab: Lab, wire: Wire) -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    lab.consume(_refuse(lab, 1))
+    await wire.publish(
+        EVENTS, KEY, b'{"n":1}', type="lab.sample.v1", message_id="m-1", headers={"traceparent": trace, "mine": 5}
+    )
+    dead = await wire.take(DEAD)
+    assert (dead.message_id, dead.type, dead.body) == ("m-1", "lab.sample.v1", b'{"n":1}')
+    told = {k.removeprefix("x-warren-"): v for k, v in dead.headers.items() if k.startswith("x-warren-")}
+    assert told.pop("died-at")
+    assert len(str(told.pop("death"))) == 32
+    assert told == {
+        "attempt": 1,
+        "cause": "PermanentError",
+        "error": "1 is refused",
+        "where": "test_runtime.py:handle",
+        "service": "lab",
+        "instance": "lab@test",
+        "queue": "lab.events",
+        "exchange": "warren.events",
+        "routing-key": KEY,
+    }
+    assert (dead.headers["traceparent"], dead.headers["mine"]) == (trace, 5)
+
+
+async def test_a_dependency_that_is_down_pauses_the_queue_and_blames_no_message(lab: Lab, wire: Wire) -> None:
+    down, calls, probes = True, 0, 0
+
+    async def handle(events: Sequence[Event]) -> None:
+        nonlocal calls
+        calls += 1
+        if down:
+            raise DependencyDownError("thing", "no answer")
+        await lab.note(events)
+
+    async def probe() -> None:
+        nonlocal probes
+        probes += 1
+        if down:
+            raise DependencyDownError("thing", "still no answer")
+
+    await lab.publish(range(50))
+    consumer = lab.consume(handle, probes={"thing": probe})
+    await eventually(lambda: probes >= 4)
+    assert (consumer.paused_for, consumer.consuming, calls) == ("thing", False, 1)
+    assert await wire.consumers(QUEUE.name) == 0, "its channel is closed: another process may try"
+    down = False
+    await eventually(lambda: len(lab.numbers) >= 50)
+    assert lab.numbers == list(range(50))
+    assert consumer.paused_for is None
+    assert await wire.depth(DEAD) == 0
+
+
+async def test_a_connection_that_is_closed_loses_nothing_and_keeps_order(lab: Lab, space: Space) -> None:
+    lab.consume()
+    stop = False
+
+    async def stream() -> int:
+        n = 0
+        while not stop:
+            await lab.publish(range(n, n + 10))
+            n += 10
+        return n
+
+    streaming = asyncio.create_task(stream())
+    for purpose in ("work", "facts"):
+        await eventually(
+            lambda p=purpose: space.management.close_connections(space.vhost, f"lab {p}"), 15, interval=0.2
+        )
+    stop = True
+    total = await streaming
+    await eventually(lambda: len(set(lab.numbers)) == total)
+    assert _first_times(lab.numbers) == list(range(total))
+
+
+async def test_a_deleted_queue_is_declared_again(lab: Lab, wire: Wire) -> None:
+    consumer = lab.consume()
+    await lab.publish([1])
+    await eventually(lambda: lab.numbers == [1])
+    await wire.channel.queue_delete(QUEUE.name)
+    await eventually(lambda: not consumer.consuming)
+    await eventually(lambda: consumer.consuming)
+    await lab.publish([2])
+    await eventually(lambda: lab.numbers == [1, 2])
+
+
+async def test_a_queue_that_is_missing_is_declared_again_after_an_unroutable_publish(lab: Lab, wire: Wire) -> None:
+    await lab.publish([0])
+    await wire.channel.queue_delete(QUEUE.name)
+    with pytest.raises(UnroutableError, match=r"no queue takes lab\.1 of warren\.events"):
+        await lab.publish([1])
+    await lab.publish([2])
+    lab.consume()
+    await eventually(lambda: lab.numbers == [2])
+
+
+async def test_a_dead_queue_that_is_missing_is_declared_again(lab: Lab, wire: Wire) -> None:
+    lab.consume(_refuse(lab, 1))
+    await lab.publish([0])
+    await eventually(lambda: lab.numbers == [0])
+    await wire.channel.queue_delete(DEAD)
+    await lab.publish([1])
+    assert (await wire.take(DEAD)).body == b'{"n":1}'
+
+
+async def test_drain_finishes_what_has_come_and_takes_no_more(lab: Lab, wire: Wire) -> None:
+    gate = Gate(lab)
+    consumer = lab.consume(gate, batch_size=10)
+    gate.open()
+    await lab.publish([0])
+    await eventually(lambda: lab.numbers == [0] and consumer.idle)
+    gate._open.clear()
+    for n in range(1, 31):
+        await wire.publish(EVENTS, KEY, sample(n).body, type="lab.sample.v1")
+    await eventually(lambda: gate.waiting != [0])
+    draining = asyncio.create_task(consumer.drain())
+    await eventually(lambda: not consumer.consuming)
+    await lab.publish([31])
+    gate.open()
+    await draining
+    assert lab.numbers == list(range(31))
+    assert await wire.depth(QUEUE.name) == 1, "the one that came after it"
+
+
+async def test_drain_returns_while_the_broker_is_away(space: Space) -> None:
+    lab = Lab("amqp://guest:guest@127.0.0.1:1/")
+    consumer = lab.consume()
+    async with asyncio.timeout(2):
+        await consumer.drain()
+    await lab.close()
+
+
+async def test_an_error_of_our_own_ends_neither_consumer_nor_message(
+    lab: Lab, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug in the failure path itself: the process stays, and the broker parks what it cannot get rid of."""
+
+    def broken(*_: object) -> Event:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("warren.messaging.failures.dead_copy", broken)
+    monkeypatch.setattr("warren.messaging.consumer.back_off", lambda _: 0)
+    lab.consume(_refuse(lab, 1))
+    await lab.publish([1])
+    await lab.publish([2])
+    dead = await wire.take(DEAD)
+    assert dead.body == b'{"n":1}'
+    assert dead.headers["x-death"][0]["reason"] == "delivery_limit"
+    await eventually(lambda: 2 in lab.numbers)
+
+
+def _refuse(lab: Lab, bad: int):  # type: ignore[no-untyped-def]
+    async def handle(events: Sequence[Event]) -> None:
+        if any(number(e) == bad for e in events):
+            raise PermanentError(f"{bad} is refused")
+        await lab.note(events)
+
+    return handle
+
+
+def _first_times(numbers: Sequence[int]) -> list[int]:
+    """Leave out what came again after a loss."""
+    return list(dict.fromkeys(numbers))
