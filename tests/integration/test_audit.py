@@ -318,7 +318,7 @@ async def test_what_was_stored_but_not_acked_is_recorded_once(
     monkeypatch.setattr(audit_app, "Records", DyingRecords)
     dying = await services.start(build, AuditSettings, instance="dying")
     monkeypatch.undo()
-    sent = []
+    sent: list[str] = []
     while not stuck:
         sent.append(await post(wire, len(sent)))
     dying.task.cancel()
@@ -337,7 +337,7 @@ async def test_what_was_stored_but_not_acked_is_recorded_once(
 
 async def _empty(space: Space) -> bool:
     queue = await space.management.queue(space.vhost, "audit.events")
-    return queue.get("messages", 1) == 0
+    return bool(queue.get("messages", 1) == 0)
 
 
 async def test_a_write_whose_answer_was_lost_is_not_repeated(
@@ -454,7 +454,8 @@ async def test_a_chain_that_was_removed_is_missed_by_the_next_one(
     await first.stop()
     (chain,) = await store["chains"].find({}).to_list(None)
     second = await services.start(build, AuditSettings)
-    await recorded(second, 2, type="audit.sealed.v1")
+    await post(wire, 3)
+    await recorded(second, 3, trace=TRACE)
     assert (await verified(second))["ok"]
     await store["chains"].delete_one({"_id": chain["_id"]})
     await store["records"].delete_many({"chain": chain["_id"]})

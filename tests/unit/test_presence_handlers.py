@@ -49,6 +49,7 @@ class MemoryStore:
             raise DeposedError("another one")
         self.number = write.number
         self.commits += 1
+        self.sessions = {i: s for i, s in self.sessions.items() if s.gateway not in write.died}
         self.sessions.update({s.id: s for s in [*write.new, *write.changed]})
         for gone in write.removed:
             del self.sessions[gone]

@@ -141,6 +141,7 @@ class Rig:
 
     def store(self, write: Write) -> None:
         """Store as the store does: no insert of what is there, no change of what is not."""
+        self.stored = {i: s for i, s in self.stored.items() if s.gateway not in write.died}
         for session in write.new:
             assert session.id not in self.stored
             self.stored[session.id] = session

@@ -1,6 +1,7 @@
 """The chain: each document's hash covers its own content and the hash before it. Pure.
 
-A chain belongs to one life of one writer and begins at n = 1 with nothing before it.
+A chain belongs to one life of one writer and begins at n = 1 with nothing before it; but its first document names the
+heads of the chains that were there, so that none of them can be removed as a whole.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def batches(records: Sequence[Record]) -> Iterator[list[Record]]:
         yield batch
 
 
-def link(head: Head, records: Sequence[Record], time: str) -> dict[str, Any]:
-    """Return the document that follows `head`."""
+def link(head: Head, records: Sequence[Record], time: str, others: Sequence[Head] = ()) -> dict[str, Any]:
+    """Return the document that follows `head`; `others` are heads of other chains it shall bear witness to."""
     document: dict[str, Any] = {
         "chain": head.chain,
         "n": head.n + 1,
@@ -73,6 +74,8 @@ def link(head: Head, records: Sequence[Record], time: str) -> dict[str, Any]:
         "sums": "".join(_sum(r.text) for r in records),
         "keys": list(dict.fromkeys(k for r in records for k in r.keys)),
     }
+    if others:
+        document["heads"] = [{"chain": h.chain, "n": h.n, "hash": h.hash} for h in others]
     document["hash"] = digest(document)
     return document
 

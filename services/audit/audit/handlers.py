@@ -25,6 +25,9 @@ REMEMBERED = 100_000
 SUSPECT = 5_000
 """Events after each new channel that are looked up in the store: a former process may have recorded them."""
 
+WITNESSED = 20
+"""Chains whose heads the first document of a new chain names."""
+
 RECORDED = Counter("warren_audit_records", "Events recorded")
 DUPLICATES = Counter("warren_audit_duplicates", "Deliveries of events that were recorded before")
 
@@ -35,6 +38,7 @@ class Store(Protocol):
     async def open(self, chain: str, writer: str, time: str) -> None: ...
     async def append(self, document: dict[str, Any]) -> None: ...
     async def head(self, since: Head) -> Head: ...
+    async def heads(self, limit: int) -> list[Head]: ...
     async def texts(self, keys: Sequence[str]) -> list[str]: ...
 
 
@@ -94,7 +98,8 @@ class Recorder:
     async def _append(self, batch: Sequence[Record]) -> None:
         time = rfc3339(now())
         head = await self._present_head(time)
-        document = link(head, batch, time)
+        others = await self._store.heads(WITNESSED) if head.n == 0 else ()
+        document = link(head, batch, time, others)
         self._certain = False  # until the store has answered, the document may be there or not
         await self._store.append(document)
         self._head = head = Head.of(document)

@@ -90,6 +90,11 @@ class Records:
             newer = await self._records.find({"chain": since.chain, "n": {"$gt": since.n}}, _HEAD).to_list(None)
         return max([since, *map(Head.of, newer)], key=lambda h: h.n)
 
+    async def heads(self, limit: int) -> list[Head]:
+        """Return the present heads of the youngest chains that have any record."""
+        found = [await self.head(c.sealed) for c in (await self.chains())[-limit:]]
+        return [h for h in found if h.n]
+
     async def between(self, chain: str, first: int, last: int | None) -> list[Document]:
         """Return the documents of a chain from n = `first` to n = `last` (or all that follow), in order."""
         bounds = {"$gte": first} if last is None else {"$gte": first, "$lte": last}

@@ -1,12 +1,12 @@
 """Walks the chains and says what is wrong: a changed byte, a gap, a replaced document, an end that was cut off.
 
-Seals are witnesses: every `audit.sealed` fact that is itself in the record, and the latest one kept with each chain,
-must name a document that is there with that hash.
+Seals are witnesses: every `audit.sealed` fact that is itself in the record, the latest one kept with each chain, and
+the heads that a chain's first document names, must name documents that are there with that hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -101,8 +101,7 @@ async def _walk(store: Store, head: Head, report: Report, seals: dict[str, Head]
             before, expected = Head.of(document), n + 1
             report.batches += 1
             report.records += len(document.get("entries", ()))
-            if _SEAL in document.get("keys", ()):
-                _collect(document["entries"], seals)
+            _collect(document, seals)
         yield
     if expected <= head.n:
         report.add(head.chain, expected, f"{_missing(expected, head.n)} at the end: the chain was sealed with them")
@@ -112,17 +111,29 @@ def _missing(first: int, last: int) -> str:
     return f"document {first} is missing" if first == last else f"documents {first} to {last} are missing"
 
 
-def _collect(entries: Sequence[str], seals: dict[str, Head]) -> None:
-    for text in entries:
+def _collect(document: Mapping[str, Any], seals: dict[str, Head]) -> None:
+    """Keep the highest seal of each chain that a document names."""
+    found = list(document.get("heads", ()))
+    if _SEAL in document.get("keys", ()):
+        found += [seal for text in document.get("entries", ()) if (seal := _seal(text))]
+    for one in found:
         try:
-            entry = orjson.loads(text)
-            if entry["type"] != AuditSealed.TYPE or entry["app"] != "audit":
-                continue
-            seal = AuditSealed.model_validate_json(entry["body"])
-        except (ValueError, KeyError, TypeError):
-            continue  # no seal of ours; were it one that was changed, its document says so
-        if seal.n > seals.get(seal.chain, Head(seal.chain)).n:
-            seals[seal.chain] = Head(seal.chain, seal.n, seal.hash)
+            head = Head(one["chain"], int(one["n"]), one["hash"])
+        except (KeyError, TypeError, ValueError):
+            continue  # it was changed, as the document's hash says
+        if head.n > seals.get(head.chain, Head(head.chain)).n:
+            seals[head.chain] = head
+
+
+def _seal(text: str) -> dict[str, Any] | None:
+    """Read the seal in a record, if it is one of ours."""
+    try:
+        entry = orjson.loads(text)
+        if entry["type"] != AuditSealed.TYPE or entry["app"] != "audit":
+            return None
+        return AuditSealed.model_validate_json(entry["body"]).model_dump()
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 async def _witness(store: Store, seal: Head, head: Head | None, report: Report) -> None:

@@ -100,7 +100,6 @@ class Presence:
                 with term.changing() as changes:
                     yield term, changes
             except BaseException:
-                self.term = None
                 raise
 
     async def _take_over(self) -> Term:

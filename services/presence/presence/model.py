@@ -157,6 +157,7 @@ class State:
         sessions = list(self._gateways.get(gateway, {}).values())
         for session in sessions:
             self._end(session, changes)
+            changes.sessions.pop(session.id)  # the store deletes them all at once
         return len(sessions)
 
     def rename(self, who: User, name: str, cause: str, changes: Changes) -> UserRenamed | None:

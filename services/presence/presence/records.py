@@ -39,7 +39,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What a batch has changed: batch `number` of the journal."""
+    """What a batch has changed: batch `number` of the journal.
+
+    All sessions of gateways that `died` are gone; they are not listed in `removed`.
+    """
 
     number: int
     revs: Mapping[str, int] = field(default_factory=dict)

@@ -48,7 +48,12 @@ class Repository:
     async def prepare(self) -> None:
         """Create the indexes."""
         with store_errors():
-            await self._sessions.create_indexes([IndexModel([("rooms.room", ASCENDING)], name="room")])
+            await self._sessions.create_indexes(
+                [
+                    IndexModel([("rooms.room", ASCENDING)], name="room"),
+                    IndexModel([("gateway", ASCENDING)], name="gateway"),
+                ]
+            )
             await self._gateways.create_indexes(
                 [IndexModel([("dead", ASCENDING)], name="forgotten", expireAfterSeconds=TOMBSTONE_SECONDS)]
             )
@@ -82,6 +87,8 @@ class Repository:
                     *(DeleteOne({"_id": g}) for g in write.revived),
                 ],
             )
+            if write.died:
+                await self._sessions.delete_many({"gateway": {"$in": list(write.died)}})
             await self._bulk(
                 self._sessions,
                 [
