@@ -251,3 +251,18 @@ async def test_after_a_restart_all_have_a_whole_lease(rig: Rig) -> None:
     assert rig.members("general")[0] == {"ann"}
     await rig.presence.expire(rig.now + LEASE)
     assert rig.members("general")[0] == set()
+
+
+async def test_who_has_lost_the_queue_expires_nobody_and_takes_nothing_over(rig: Rig) -> None:
+    await rig.send(joined("s1", "ann", "general", 1))
+    rig.store.gate, rig.store.down, rig.now = asyncio.Event(), True, LEASE
+    work = asyncio.create_task(rig.presence.handle(wrap(joined("s2", "bob", "general", 2))))
+    await asyncio.sleep(0)
+    expiry = asyncio.create_task(rig.presence.expire(rig.now))
+    await asyncio.sleep(0)
+    rig.store.gate.set()
+    with pytest.raises(DependencyDownError):
+        await work
+    await expiry
+    assert rig.store.loads == 1
+    assert set(rig.store.sessions) == {"s1"}

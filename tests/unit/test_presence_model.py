@@ -361,3 +361,26 @@ def test_a_table_may_list_what_a_later_signal_has_ended() -> None:
     rig.batch([Table("g1", beat("g1", 5).time, (row,))])
     assert rig.members()["general"] == set()
     assert rig.members()["random"] == {"ann"}
+
+
+def test_a_leave_that_comes_late_does_not_end_a_newer_stay() -> None:
+    rig = Rig()
+    rig.batch([joined("s1", "ann", "general", 1), left("s1", "ann", "general", 2), joined("s1", "ann", "general", 3)])
+    rig.batch([left("s1", "ann", "general", 2)])
+    assert rig.members()["general"] == {"ann"}
+
+
+def test_a_leave_that_comes_late_does_not_end_what_was_joined_again_meanwhile() -> None:
+    rig = Rig()
+    rig.batch([joined("s1", "ann", "general", 1), joined("s1", "ann", "general", 3), left("s1", "ann", "general", 2)])
+    assert rig.members()["general"] == {"ann"}
+
+
+def test_the_store_deletes_sessions_of_the_dead_by_their_gateway() -> None:
+    rig = Rig()
+    rig.batch([joined("s1", "ann", "general", 1), joined("s2", "bob", "general", 2, gateway="g2")])
+    with rig.term.changing() as changes:
+        assert rig.term.state.expire("g1", changes) == 1
+        rig.finish(changes)
+    assert list(rig.stored) == ["s2"]
+    assert rig.clients["general"] == {"bob": "bob"}

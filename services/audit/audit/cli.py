@@ -82,7 +82,7 @@ def search(
     if as_json:
         _print_json({"records": found})
     elif found:
-        showing.show(out, showing.records(found))
+        out.print(showing.records(found, wide=showing.room_for(out)))
         if len(found) == limit:
             err.print(f"[dim]the first {limit}; --limit shows more, --since and --until narrow it[/]")
     else:
@@ -144,7 +144,7 @@ def trace(
         _print_json({"traces": [{"trace": t, "steps": _plain(steps)} for t, steps in known.items()]})
         return
     for t, steps in known.items():
-        showing.show(out, showing.trail(t, steps))
+        out.print(showing.trail(t, steps, wide=showing.room_for(out)))
 
 
 def _trace_id(text: str) -> str:

@@ -7,64 +7,71 @@ from typing import Any
 
 import orjson
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from audit.trail import Step
 from warren.contracts import rfc3339
 
-WIDE = 200
-"""Columns where there is no terminal: nothing is cut in a pipe."""
+UNCUT = 200
+"""Columns where there is no terminal."""
+
+WIDE = 110
+"""Columns from which details have room."""
 
 _LEVELS = {"warning": "yellow", "error": "red", "critical": "bold red"}
 _SOURCES = {"audit": "cyan", "log": ""}
 
 
-def show(console: Console, what: RenderableType) -> None:
-    """Print a table, uncut where the output is no terminal."""
+def room_for(console: Console) -> bool:
+    """Widen a console that is no terminal, where nothing is to be cut; say whether details have room."""
     if not console.is_terminal:
-        console.width = max(console.width, WIDE)
-    console.print(what)
+        console.width = max(console.width, UNCUT)
+    return console.width >= WIDE
 
 
-def records(found: Iterable[Mapping[str, Any]]) -> Table:
+def records(found: Iterable[Mapping[str, Any]], *, wide: bool) -> Table:
     """Return records as a table, in their order."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("recorded", no_wrap=True)
     for column in ("type", "by", "room", "user", "what"):
         table.add_column(column, overflow="fold")
-    table.add_column("trace", overflow="fold", style="dim")
+    if wide:
+        table.add_column("trace", overflow="fold", style="dim")
     for one in found:
         table.add_row(
             one["received"],
             *(_cell(one.get(k)) for k in ("type", "app", "room", "user")),
             _cell(_gist(one)),
-            _cell(one.get("trace")),
+            *([_cell(one.get("trace"))] if wide else []),
         )
     return table
 
 
-def trail(trace: str, steps: Sequence[Step]) -> Table:
-    """Return the steps of one trace as a table, with milliseconds since the first."""
+def trail(trace: str, steps: Sequence[Step], *, wide: bool) -> Table:
+    """Return the steps of one trace as a table, with milliseconds since the first; details where there is room."""
     first = steps[0].time
     span = (steps[-1].time - first).total_seconds()
-    title = Text.assemble("trace ", (trace or "none", "bold"), f" · {len(steps)} steps in {span * 1000:.0f} ms")
+    title = Text.assemble(
+        "trace ", (trace or "none", "bold"), f" · {first:%Y-%m-%d} UTC · {len(steps)} steps in {span * 1000:.0f} ms"
+    )
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title=title, title_justify="left")
     table.add_column("time", no_wrap=True)
     table.add_column("+ms", justify="right", no_wrap=True)
     for column in ("who", "what", "room", "seq/id"):
         table.add_column(column, overflow="fold")
-    table.add_column("detail", overflow="fold", style="dim")
+    if wide:
+        table.add_column("detail", overflow="fold", style="dim")
     for step in steps:
         style = _LEVELS.get(step.level, _SOURCES.get(step.source, ""))
         after = (step.time - first).total_seconds() * 1000
         table.add_row(
-            rfc3339(step.time),
+            rfc3339(step.time)[11:-1],
             f"{after:.0f}",
             _cell(step.who),
             Text(step.what, style=style),
-            *(_cell(x) for x in (step.room, step.ref, step.detail)),
+            *(_cell(x) for x in (step.room, step.ref, *([step.detail] if wide else []))),
         )
     return table
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
@@ -73,34 +73,37 @@ class Presence:
         with event_spans("presence", events):
             tables = [self._tables.add(e.data) if isinstance(e.data, GatewayBeat) else None for e in events]
             whole = [table for table in tables if table is not None]
-            async with self._working() as (term, changes):
-                await self._learn_names(term, events, whole)
-                facts = [self._apply(term, e, t, changes) for e, t in zip(events, tables, strict=True)]
-                await self._finish(term, changes, [f for f in facts if f is not None])
+            async with self._lock:
+                with self._forgetting():
+                    term = self.term = self.term or await self._take_over()
+                    await self._learn_names(term, events, whole)
+                    with term.changing() as changes:
+                        facts = [self._apply(term, e, t, changes) for e, t in zip(events, tables, strict=True)]
+                        await self._finish(term, changes, [f for f in facts if f is not None])
             for table in whole:
                 self._tables.done(table.gateway)
 
     async def expire(self, at: float) -> None:
         """End the sessions of gateways whose lease had run out at that time of the clock."""
-        if self.term is None:
-            return
-        async with self._working() as (term, changes):
-            for gateway in term.leases.take_expired(at):
-                sessions = term.state.expire(gateway, changes)
-                self._tables.done(gateway)
-                log.warning("a gateway is dead", extra={"fields": {"gateway": gateway, "sessions": sessions}})
-            await self._finish(term, changes, [])
-
-    @asynccontextmanager
-    async def _working(self) -> AsyncIterator[tuple[Term, Changes]]:
-        """One at a time, on what is stored; after a failure memory and store may differ, so memory is dropped."""
         async with self._lock:
-            try:
-                term = self.term = self.term or await self._take_over()
-                with term.changing() as changes:
-                    yield term, changes
-            except BaseException:
-                raise
+            term = self.term
+            if term is None:  # whoever is active now has leases of its own
+                return
+            with self._forgetting(), term.changing() as changes:
+                for gateway in term.leases.take_expired(at):
+                    sessions = term.state.expire(gateway, changes)
+                    self._tables.done(gateway)
+                    log.warning("a gateway is dead", extra={"fields": {"gateway": gateway, "sessions": sessions}})
+                await self._finish(term, changes, [])
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """After a failure memory and store may differ: drop what is in memory."""
+        try:
+            yield
+        except BaseException:
+            self.term = None
+            raise
 
     async def _take_over(self) -> Term:
         stored = await self._store.load()
