@@ -46,3 +46,10 @@ def test_contracts_are_frozen() -> None:
     data = REGISTRY[sample.stem].model_validate_json(sample.read_bytes())
     with pytest.raises(ValidationError):
         data.__setattr__(next(iter(type(data).model_fields)), "other")
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_beyond_the_calendar_is_refused_and_not_a_crash(moment: str) -> None:
+    body = json.loads((Path(__file__).parent / "samples" / "message.post.v1.json").read_text())
+    with pytest.raises(ValidationError):
+        REGISTRY["message.post.v1"].model_validate({**body, "time": moment})

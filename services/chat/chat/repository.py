@@ -1,7 +1,11 @@
 """The log of rooms in the store (database `warren_chat`).
 
-Collection `entries`: one document per entry, unique by `(room, seq)` and by `(room, user.id, id)` for ever.
-Collection `rooms`: one document per room, written when its first entry is.
+Collection `entries`: one document per entry. Its `_id` is the message's identity (room, user, the client's id), its
+index `order` is unique by `(room, seq)`: both refuse duplicates for ever.
+Collection `rooms`: one document per room, written before its first entry; `mark` is a place its log has reached.
+
+Trick: `seq` is dense, so every page is a range of the index, and the head lies a little beyond the mark. No query
+sorts: in a room of 20,000 entries that is 4 ms a page instead of 700 on the embedded store.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chat.model import Entry, Key
@@ -19,6 +23,12 @@ from warren.errors import DeposedError
 from warren.storage import Database, Document, store_errors
 
 _DUPLICATE = 11000
+
+MAX_IN = 100
+"""Values of one `$in`; the embedded store's cost grows with their square."""
+
+MARK_EVERY = 200
+"""Entries between two marks of a room: what finding its head has to look through at the most, but for a crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +48,29 @@ class Entries:
         self._rooms = database["rooms"]
 
     async def prepare(self) -> None:
-        """Create the indexes that order and identity rest on."""
+        """Create the index that order rests on."""
         with store_errors():
             await self._entries.create_indexes(
-                [
-                    IndexModel([("room", ASCENDING), ("seq", ASCENDING)], name="order", unique=True),
-                    IndexModel(
-                        [("room", ASCENDING), ("user.id", ASCENDING), ("id", ASCENDING)], name="identity", unique=True
-                    ),
-                ]
+                [IndexModel([("room", ASCENDING), ("seq", ASCENDING)], name="order", unique=True)]
             )
 
     async def known(self, keys: Iterable[Key]) -> dict[Key, Entry]:
         """Return the entries that exist of these identities."""
-        wanted: dict[tuple[str, str], list[str]] = {}
-        for room, user, message in keys:
-            wanted.setdefault((room, user), []).append(message)
-        queries = [{"room": r, "user.id": u, "id": {"$in": ids}} for (r, u), ids in wanted.items()]
+        ids = [_identity(k) for k in keys]
+        parts = [ids[start : start + MAX_IN] for start in range(0, len(ids), MAX_IN)]
         with store_errors():
-            found = await self._entries.find({"$or": queries} if len(queries) > 1 else queries[0]).to_list(None)
-        return {e.key: e for e in map(_entry, found)}
+            found = await asyncio.gather(*[self._entries.find({"_id": {"$in": p}}).to_list(None) for p in parts])
+        return {e.key: e for documents in found for e in map(_entry, documents)}
 
     async def head(self, room: str) -> int:
         """Return the highest `seq` of a room, 0 for one without entries."""
         with store_errors():
-            last = await self._entries.find_one({"room": room}, {"seq": 1}, sort=[("seq", DESCENDING)])
-        return int(last["seq"]) if last else 0
+            found = await self._rooms.find_one({"_id": room})
+            if found is None:
+                return 0
+            mark: int = found.get("mark", 0)
+            beyond = await self._entries.find({"room": room, "seq": {"$gt": mark}}, {"seq": 1}).to_list(None)
+        return max((int(d["seq"]) for d in beyond), default=mark)
 
     async def heads(self, rooms: Iterable[str]) -> dict[str, int]:
         """Return the highest `seq` of each room."""
@@ -72,52 +79,66 @@ class Entries:
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Store new entries in order, durably; `DeposedError` if another process has written there meanwhile."""
-        opened = [e for e in entries if e.seq == 1]
         with store_errors():
-            for entry in opened:
-                await self._open_room(entry)
+            for entry in entries:
+                if entry.seq == 1:
+                    await self._open_room(entry.room)
             try:
                 await self._entries.insert_many([_document(e) for e in entries], ordered=True)
             except BulkWriteError as e:
                 errors = e.details.get("writeErrors", [])
                 if any(x.get("code") == _DUPLICATE for x in errors):
-                    raise DeposedError(f"another process writes to room {errors[0].get('keyValue')}") from e
+                    raise DeposedError(f"another process writes to room {entries[errors[0]['index']].room}") from e
                 raise
+            for entry in entries:
+                if entry.seq % MARK_EVERY == 0:
+                    await self._rooms.update_one({"_id": entry.room}, {"$max": {"mark": entry.seq}})
 
-    async def _open_room(self, entry: Entry) -> None:
+    async def _open_room(self, room: str) -> None:
         try:
-            await self._rooms.insert_one({"_id": entry.room, "time": entry.time})
+            await self._rooms.insert_one({"_id": room})
         except DuplicateKeyError:
             return  # a former try got this far
 
     async def page(self, room: str, *, after: int | None, before: int | None, limit: int) -> Page:
         """Return a page: the first entries after `after`, else the last before `before`, else the newest."""
-        forward = after is not None
-        between = {k: v for k, v in (("$gt", after), ("$lt", before)) if v is not None}
-        query: Document = {"room": room, **({"seq": between} if between else {})}
-        with store_errors():
-            order = ASCENDING if forward else DESCENDING
-            found = await self._entries.find(query).sort("seq", order).limit(limit + 1).to_list(None)
-            head = await self.head(room)
-        truncated = len(found) > limit
-        entries = sorted(map(_entry, found[:limit]), key=lambda e: e.seq)
-        return Page(tuple(entries), max(head, entries[-1].seq if entries else 0), truncated)
+        head = await self.head(room)
+        end = head if before is None else min(head, before - 1)
+        if after is not None:
+            first, last = after + 1, min(after + limit, end)
+            truncated = last < end
+        else:
+            first, last = max(1, end - limit + 1), end
+            truncated = first > 1
+        entries: list[Entry] = []
+        if first <= last:
+            with store_errors():
+                found = await self._entries.find({"room": room, "seq": {"$gte": first, "$lte": last}}).to_list(None)
+            entries = sorted(map(_entry, found), key=lambda e: e.seq)
+        return Page(tuple(entries), head, truncated)
 
     async def rooms(self, limit: int) -> list[tuple[str, int, Entry]]:
         """Return rooms with their head and newest entry, the most recently active first."""
         with store_errors():
-            names = [d["_id"] for d in await self._rooms.find({}).sort("_id", ASCENDING).limit(limit).to_list(None)]
-            newest = await asyncio.gather(*[self._newest(n) for n in names])
+            names = [d["_id"] for d in await self._rooms.find({}, {"_id": 1}).to_list(limit)]
+        newest = await asyncio.gather(*[self._newest(n) for n in names])
         found = [(e.room, e.seq, e) for e in newest if e is not None]
         return sorted(found, key=lambda row: row[2].time, reverse=True)
 
     async def _newest(self, room: str) -> Entry | None:
-        found = await self._entries.find_one({"room": room}, sort=[("seq", DESCENDING)])
+        head = await self.head(room)
+        with store_errors():
+            found = await self._entries.find_one({"room": room, "seq": head}) if head else None
         return _entry(found) if found else None
+
+
+def _identity(key: Key) -> str:
+    return "\n".join(key)  # none of the three can contain a line break
 
 
 def _document(entry: Entry) -> Document:
     return {
+        "_id": _identity(entry.key),
         "room": entry.room,
         "seq": entry.seq,
         "id": entry.id,

@@ -59,6 +59,8 @@ class GatewaySettings(Settings):
     """Entries of a snapshot for a client that names no `since`."""
 
     beat_seconds: float = Field(default=2, gt=0)
+    table_seconds: float = Field(default=30, gt=0)
+    """How often presence is told of all sessions, needed or not."""
     reconcile_seconds: float = Field(default=5, gt=0)
     """How often the heads of all rooms are compared with chat's."""
     join_seconds: float = Field(default=10, gt=0)

@@ -2,14 +2,17 @@
 
 Signals go out in rounds, each confirmed before the next: sessions opened, then rooms by partition, then sessions
 closed. So no signal of a session overtakes another, and each kind is bundled. A round that fails is not repeated:
-the whole table of sessions is sent instead, as at the start and after each reconnect.
+the whole table of sessions is sent instead, as at the start, after each reconnect, and from time to time in any case:
+presence may have taken this gateway for dead while it was only frozen.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from gateway.settings import GatewaySettings
 from warren.contracts import Contract, User, now
@@ -52,26 +55,28 @@ class Signals:
         self._closed: list[Event] = []
         self._wake = asyncio.Event()
         self._generation = 0
+        self._table_due = 0.0
+        self._began = (now(), time.monotonic())
         self._one_round = asyncio.Lock()
 
     def opened(self, session: str, user: User) -> None:
         """Tell that a session began."""
-        signal = SessionOpened(gateway=self._gateway, session=session, user=user, time=now())
+        signal = SessionOpened(gateway=self._gateway, session=session, user=user, time=self._now())
         self._add(self._opened, signal, "session.opened")
 
     def closed(self, session: str, user: User) -> None:
         """Tell that a session ended, and with it all its rooms."""
-        signal = SessionClosed(gateway=self._gateway, session=session, user=user, time=now())
+        signal = SessionClosed(gateway=self._gateway, session=session, user=user, time=self._now())
         self._add(self._closed, signal, "session.closed")
 
     def joined(self, session: str, user: User, room: str) -> None:
         """Tell that a session entered a room."""
-        signal = RoomJoined(gateway=self._gateway, session=session, user=user, room=room, time=now())
+        signal = RoomJoined(gateway=self._gateway, session=session, user=user, room=room, time=self._now())
         self._add(self._rooms, signal, room_key("signal", room, self._settings.partitions))
 
     def left(self, session: str, user: User, room: str) -> None:
         """Tell that a session left a room."""
-        signal = RoomLeft(gateway=self._gateway, session=session, user=user, room=room, time=now())
+        signal = RoomLeft(gateway=self._gateway, session=session, user=user, room=room, time=self._now())
         self._add(self._rooms, signal, room_key("signal", room, self._settings.partitions))
 
     async def run(self) -> None:
@@ -79,7 +84,7 @@ class Signals:
         while True:
             await self._link.connection()
             try:
-                if self._generation != self._link.generation:
+                if self._generation != self._link.generation or time.monotonic() > self._table_due:
                     await self._publish_table()
                 else:
                     await self._publish(self._beat(None))
@@ -87,11 +92,17 @@ class Signals:
             except DependencyDownError as e:
                 self._generation = 0
                 log.warning("signals failed, the whole table follows", extra={"fields": {"reason": str(e)}})
+                await asyncio.sleep(self._settings.beat_seconds / 4)  # not at once: it may fail at once
 
     async def drain(self) -> None:
         """Publish what is left."""
         if self._generation == self._link.generation and self._link.connected:
             await self._round()
+
+    def _now(self) -> datetime:
+        """Return the time by a clock that never steps back: presence puts signals in order by it."""
+        started, began = self._began
+        return started + timedelta(seconds=time.monotonic() - began)
 
     @property
     def _gateway(self) -> str:
@@ -131,6 +142,7 @@ class Signals:
             some = tuple(rows[part * ROWS_PER_PART : (part + 1) * ROWS_PER_PART])
             await self._publish(self._beat(SessionTable(id=name, part=part + 1, parts=parts, sessions=some)))
         self._generation = generation
+        self._table_due = time.monotonic() + self._settings.table_seconds
         log.info("told presence of all sessions", extra={"fields": {"sessions": len(rows), "parts": parts}})
 
     def _beat(self, table: SessionTable | None) -> GatewayBeat:

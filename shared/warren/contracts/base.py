@@ -35,7 +35,10 @@ def _no_control(text: str) -> str:
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("must be a year from 1 to 9999 in UTC") from None
 
 
 RoomName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_no_control)]

@@ -23,6 +23,7 @@ from warren.ids import uuid7
 BUNDLE = "application/vnd.warren.bundle+json"
 BUNDLE_TYPE = "warren.bundle.v1"
 DELIVERY_COUNT = "x-delivery-count"
+ACQUIRED_COUNT = "x-acquired-count"
 MAX_SHORT_STRING = 255
 """Bytes of a text property in AMQP."""
 
@@ -93,9 +94,12 @@ def is_bundle(message: AbstractIncomingMessage) -> bool:
 
 
 def deliveries_before(message: AbstractIncomingMessage) -> int:
-    """How often the broker has delivered this message before, as far as it counts (quorum queues)."""
-    count = message.headers.get(DELIVERY_COUNT, 0)
-    return count if isinstance(count, int) else 0
+    """How often the broker has delivered this message before, as far as it says.
+
+    Quorum queues count in a header; later versions of RabbitMQ count what a lost consumer gave back in another.
+    """
+    counts = [message.headers.get(name, 0) for name in (DELIVERY_COUNT, ACQUIRED_COUNT)]
+    return max(int(bool(message.redelivered)), *[c for c in counts if isinstance(c, int)], 0)
 
 
 def single(message: AbstractIncomingMessage) -> Event:

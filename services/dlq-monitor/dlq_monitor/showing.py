@@ -1,0 +1,122 @@
+"""Letters for a terminal."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+SHORT = 12
+"""Digits of an id: enough to tell letters apart."""
+
+_COLOURS = {"new": "bold yellow", "replayed": "green", "discarded": "dim"}
+
+
+def letters(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Return letters as a table, in their order."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for column in ("id", "died", "status"):
+        table.add_column(column, no_wrap=True)
+    for column in ("queue", "cause", "type", "message id"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(
+            row["id"][:SHORT],
+            _moment(row["time"]),
+            status(row["status"]),
+            Text(row["queue"]),
+            Text(row["cause"], style="red"),
+            _or_dash(row["type"]),
+            _or_dash(row["message_id"]),
+        )
+    return table
+
+
+def letter(found: Mapping[str, Any], *, body: bool) -> RenderableType:
+    """Return one letter: what, why, its way, its headers, perhaps its body, its history."""
+    cause = found["cause"]
+    why = Text.assemble((cause["type"], "bold red"), f": {cause['message']}" if cause["message"] else "")
+    if cause["where"]:
+        why.append(f"\nin {cause['where']}", style="dim")
+    parts: list[RenderableType] = [
+        Panel(why, title=Text.assemble("letter ", (found["id"], "bold"), " · ", status(found["status"]))),
+        _facts(found),
+        _section("properties", _json(found["properties"])),
+        _section("headers", _json(found["headers"])),
+    ]
+    if body:
+        parts.append(_section("body", _body(found["body"])))
+    return Group(*parts, _section("history", _history(found["history"])))
+
+
+def status(word: str) -> Text:
+    """Return a status in its colour."""
+    return Text(word, style=_COLOURS.get(word, ""))
+
+
+def _facts(found: Mapping[str, Any]) -> Table:
+    size = found["body"]["size"]
+    note = "" if found["body"]["complete"] else ", only its beginning was kept"
+    rows = {
+        "message id": found["message_id"],
+        "type": found["type"],
+        "died in": found["queue"],
+        "at": found["time"],
+        "attempt": found["attempt"],
+        "sent to": f"{found['exchange'] or 'the default exchange'} with key {found['routing_key'] or '(none)'}",
+        "trace": found["trace"],
+        "body": f"{size} bytes{note}",
+        "seen": f"{found['seen']} times" if found["seen"] > 1 else "once",
+    }
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, _or_dash(value))
+    return table
+
+
+def _history(steps: Iterable[Mapping[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for step in steps:
+        table.add_row(
+            Text(_moment(step["time"]), style="dim"),
+            Text(step["action"], style=_COLOURS.get(step["action"], "")),
+            Text(f"by {step['actor']}"),
+            Text(step["reason"]),
+        )
+    return table
+
+
+def _body(found: Mapping[str, Any]) -> RenderableType:
+    if found["encoding"] != "utf-8":
+        return Text(repr(base64.b64decode(found["data"]))[2:-1])
+    try:
+        return _json(orjson.loads(found["data"]))
+    except orjson.JSONDecodeError:
+        return Text(found["data"])
+
+
+def _json(value: Any) -> RenderableType:
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return Syntax(text, "json", theme="ansi_dark", background_color="default", word_wrap=True)
+
+
+def _section(title: str, content: RenderableType) -> Panel:
+    return Panel(content, title=title, title_align="left", border_style="dim")
+
+
+def _moment(time: str) -> str:
+    return time[:19].replace("T", " ")
+
+
+def _or_dash(value: object) -> Text:
+    return Text("-", style="dim") if value in (None, "") else Text(str(value))

@@ -1,0 +1,224 @@
+"""The page on the stack as users start it: people on different gateways meet, talk, and miss nothing."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support.browser import Visit
+from tests.support.proxy import Proxy
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+from warren.client import Client
+
+pytest_plugins = ["tests.support.browser"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_two_people_on_different_gateways_talk(stack: Stack, room: str, visit: Visit) -> None:
+    one, two = stack.gateways
+    ann, bob = await visit(one, "Ann", room), await visit(two, "Bob", room)
+    began = datetime.now(UTC)
+    await ann.say("Grüße 👋")
+    await bob.say("Hello, Ann!")
+    for visitor in (ann, bob):
+        for name, text in (("Ann", "Grüße 👋"), ("Bob", "Hello, Ann!")):
+            message = visitor.message(text)
+            await expect(message).to_have_count(1)
+            await expect(message.get_by_test_id("author")).to_have_text(name)
+            await expect(message.get_by_test_id("body")).to_have_text(text)
+            await expect(message).to_have_attribute("data-user", re.compile("^guest-"))
+            await expect(message).to_have_attribute("data-trace", re.compile("^[0-9a-f]{32}$"))
+            said = datetime.fromisoformat(await message.locator("time").get_attribute("datetime") or "")
+            assert abs(said - began) < timedelta(seconds=10)
+            await expect(message.locator("time")).to_have_text(re.compile(r"\d:\d\d"))
+    assert await ann.log() == await bob.log()
+    await expect(ann.message("Grüße")).to_have_attribute("data-status", "sent")
+    await expect(bob.message("Grüße")).not_to_have_attribute("data-own", "")
+
+
+async def test_who_is_here_a_rename_typing_and_leaving_show_on_the_other_side(
+    stack: Stack, room: str, visit: Visit
+) -> None:
+    one, two = stack.gateways
+    ann, bob = await visit(one, "Ann", room), await visit(two, "Bob", room)
+    for visitor in (ann, bob):
+        await expect(visitor.part("people-count")).to_have_text("2")
+        for name in ("Ann", "Bob"):
+            await expect(visitor.member(name)).to_have_attribute("data-status", "online")
+
+    await bob.part("composer-input").press_sequentially("Well")
+    await expect(ann.part("typing")).to_contain_text("Bob")
+    await bob.part("composer-input").press("Enter")
+    await expect(ann.part("typing")).to_be_empty()
+
+    await bob.rename("Robert")
+    await expect(bob.part("me-name")).to_have_text("Robert")
+    for visitor in (ann, bob):
+        await expect(visitor.page.get_by_test_id("notice")).to_have_text("Bob is now Robert")
+        await expect(visitor.member("Robert")).to_have_count(1)
+        await expect(visitor.member("Bob")).to_have_count(0)
+    await bob.say("It is still me")
+    await expect(ann.message("It is still me").get_by_test_id("author")).to_have_text("Robert")
+    await expect(ann.message("Well").get_by_test_id("author")).to_have_text("Bob")
+
+    await bob.page.close()
+    await expect(ann.part("people-count")).to_have_text("1", timeout=15_000)
+    await expect(ann.member("Robert")).to_have_count(0)
+
+
+async def test_one_keeps_the_random_name_or_chooses_one(stack: Stack, room: str, visit: Visit) -> None:
+    guest = await visit(stack.gateways[0], room=room)
+    await expect(guest.part("welcome-input")).not_to_have_value("")
+    name = await guest.part("welcome-input").input_value()
+    await guest.part("welcome-enter").click()
+    await expect(guest.part("me-name")).to_have_text(name)
+    await guest.settled()
+    await guest.page.reload()
+    await guest.settled()
+    await expect(guest.member(name)).to_have_count(1)
+
+    await guest.part("me").click()
+    await guest.part("sign-out").click()
+    await guest.enter("Zoë")
+    await expect(guest.part("me-name")).to_have_text("Zoë")
+
+
+async def test_rooms_are_joined_by_name_by_address_and_from_the_list(stack: Stack, room: str, visit: Visit) -> None:
+    one, two = stack.gateways
+    odd = f"{room} / 50% ☕ <b>?x#y"
+    ann = await visit(one, "Ann", room)
+    await ann.say("first")
+    await expect(ann.message("first")).to_have_attribute("data-seq", "1")
+    await ann.join(odd)
+    await ann.say("odd name")
+    await expect(ann.message("odd name")).to_have_attribute("data-seq", "1")
+    await expect(ann.message("first")).to_have_count(0)
+
+    bob = await visit(two, "Bob", odd)
+    await expect(bob.part("room-name")).to_have_text(odd)
+    await expect(bob.message("odd name")).to_have_count(1)
+    await bob.page.locator(f'[data-testid=other-room][data-room="{room}"]').click()
+    await expect(bob.message("first")).to_have_count(1)
+    await bob.page.go_back()
+    await expect(bob.message("odd name")).to_have_count(1)
+
+    await ann.part("leave").click()
+    await expect(ann.room(odd)).to_have_count(0)
+    await expect(ann.part("room-name")).to_have_text(room)
+    await expect(bob.part("people-count")).to_have_text("1")
+
+
+async def test_what_is_unread_is_counted_until_it_is_read(stack: Stack, room: str, visit: Visit) -> None:
+    one, two = stack.gateways
+    ann, bob = await visit(one, "Ann", room), await visit(two, "Bob", room)
+    await ann.join(f"{room}-2")
+    for text in ("one", "two", "three"):
+        await bob.say(text)
+    await expect(ann.room(room).get_by_test_id("unread")).to_have_text("3")
+    await expect(ann.page).to_have_title(f"(3) #{room}-2 · Warren")
+    await ann.room(room).click()
+    await expect(ann.page.get_by_test_id("unread-divider")).to_have_count(1)
+    await expect(ann.message("one").get_by_test_id("unread-divider")).to_have_count(1)
+    await expect(ann.room(room).get_by_test_id("unread")).to_be_hidden()
+    await expect(ann.page).to_have_title(f"#{room} · Warren")
+
+
+async def test_a_message_is_pending_until_it_is_sent(stack: Stack, room: str, visit: Visit) -> None:
+    one, two = stack.gateways
+    async with Proxy(one).running() as proxy:
+        ann, bob = await visit(proxy.url, "Ann", room), await visit(two, "Bob", room)
+        proxy.stall()
+        await ann.say("Is anyone there?")
+        waiting = ann.part("pending").get_by_test_id("message")
+        await expect(waiting).to_have_attribute("data-status", "pending")
+        assert await ann.log() == await bob.log() == []
+        proxy.flow()
+        sent = ann.part("log").get_by_test_id("message")
+        await expect(sent).to_have_attribute("data-status", "sent")
+        await expect(waiting).to_have_count(0)
+        await expect(bob.message("Is anyone there?")).to_have_count(1)
+
+
+async def test_scrolling_up_loads_what_was_before_without_a_jump(stack: Stack, room: str, visit: Visit) -> None:
+    await _fill(stack, room, 150)
+    ann = await visit(stack.gateways[0], "Ann", room)
+    await expect(ann.message("message 150")).to_be_in_viewport()
+    assert (await ann.log())[0]["seq"] > 1
+    while (first := (await ann.log())[0]["seq"]) > 1:
+        jump = await ann.page.evaluate(_TO_THE_TOP, first)
+        assert abs(jump) <= 1, f"#{first} moved by {jump} pixels when what was before it came"
+    await expect(ann.part("earlier")).to_be_hidden()
+    assert [row["text"] for row in await ann.log()] == [f"message {n}" for n in range(1, 151)]
+
+    async with Client(stack.gateways[1], name="Bob", history=0) as bob:
+        await bob.join(room)
+        await bob.send(room, "something new")
+    await expect(ann.part("newest")).to_have_text("1 new")
+    await expect(ann.message("something new")).not_to_be_in_viewport()
+    await ann.part("newest").click()
+    await expect(ann.message("something new")).to_be_in_viewport()
+
+
+_TO_THE_TOP = """(seq) => new Promise((resolve) => {
+  const scroller = document.getElementById('scroller');
+  const log = document.getElementById('log');
+  const row = log.querySelector(`[data-seq="${seq}"] [data-testid=body]`);
+  const place = () => row.getBoundingClientRect().top;
+  let before;
+  new MutationObserver((_, observer) => {
+    if (!log.querySelector(`[data-seq="${seq - 1}"]`)) return;
+    observer.disconnect();
+    requestAnimationFrame(() => resolve(place() - before));
+  }).observe(log, {childList: true});
+  scroller.scrollTop = 0;
+  before = place();
+})"""
+
+
+async def _fill(stack: Stack, room: str, count: int) -> None:
+    """Say `message 1` … in a room, in this order."""
+    async with Client(stack.gateways[0], name="Clerk", history=0) as clerk:
+        await clerk.join(room)
+        for n in range(1, count + 1):
+            await clerk.send(room, f"message {n}")
+
+
+async def test_a_killed_gateway_makes_nobody_miss_or_double_anything(stack: Stack, room: str, visit: Visit) -> None:
+    """The gateway of one page dies while the other side talks on. It stands last, for others use the same stack."""
+    one, two = stack.gateways
+    ann = await visit(one, "Ann", room)
+    async with Client(two, name="Bob") as bob:
+        await bob.join(room)
+        await bob.send(room, "before")
+        await expect(ann.message("before")).to_have_count(1)
+
+        ann.outage = True
+        former = stack.kill("gateway-1")
+        await expect(ann.page.locator("body")).not_to_have_attribute("data-connection", "online")
+        await ann.say("written while offline")
+        await expect(ann.part("pending").get_by_test_id("message")).to_have_attribute("data-status", "pending")
+        await expect(ann.part("connection")).to_be_visible()
+        missed = [f"missed {n}" for n in range(1, 31)]
+        for text in missed:
+            await bob.send(room, text)
+
+        await ann.settled()
+        await expect(ann.part("connection")).to_be_hidden()
+        await expect(ann.part("pending").get_by_test_id("message")).to_have_count(0)
+        await bob.send(room, "after")
+        await expect(ann.message("after")).to_have_count(1)
+        log = await ann.log()
+        history = [entry async for entry in bob.rest.history(room, bob.token)]
+    assert log == [{"seq": entry["seq"], "text": entry["body"]} for entry in history]
+    texts = [row["text"] for row in log]
+    assert sorted(texts) == sorted(["before", *missed, "written while offline", "after"])
+    assert [text for text in texts if text in missed] == missed
+    await eventually(lambda: _is_whole(stack, former), 30, what="gateway-1 is back and all is ready")
+
+
+def _is_whole(stack: Stack, former: int) -> bool:
+    return stack.run("status", "--json").returncode == 0 and stack.pid("gateway-1") != former

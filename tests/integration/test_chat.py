@@ -1,0 +1,214 @@
+"""The chat service on a real broker and store: order, identity, crashes between the steps, history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import orjson
+import pytest
+
+from chat.app import build
+from chat.handlers import Partition
+from chat.model import Entry
+from chat.repository import MARK_EVERY, Entries
+from chat.settings import ChatSettings
+from tests.support.services import Running, Services
+from tests.support.space import PARTITIONS, Space
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
+from warren.contracts import User, now
+from warren.contracts.commands import PostMessage
+from warren.envelope import Event, event
+from warren.errors import DeposedError
+from warren.ids import uuid7
+from warren.messaging.codec import split
+from warren.storage import Mongo
+from warren.topology import COMMANDS, EVENTS, dead_queue, room_key
+
+ANN = User(id="ann", name="Ann")
+
+
+def command(room: str, message: str, body: str = "hello", user: User = ANN) -> Event:
+    data = PostMessage(room=room, id=message, user=user, time=now(), body=body)
+    trace = f"00-{uuid7().replace('-', '')}-{'b' * 16}-00"
+    return event(data, COMMANDS, room_key("chat", room, PARTITIONS), traceparent=trace)
+
+
+async def say(wire: Wire, one: Event) -> None:
+    await wire.publish(
+        one.exchange, one.routing_key, one.body, type=one.type, message_id=one.id, headers=dict(one.headers),
+        content_type="application/json",
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def chat(services: Services, wire: Wire, space: Space) -> Running:
+    await wire.declare(space.topology, "audit")
+    return await services.start(build, ChatSettings)
+
+
+@pytest.fixture
+async def entries(space: Space) -> Entries:
+    mongo = Mongo(space.mongo_url, f"{space.database_prefix}chat", "test")
+    entries = Entries(mongo.database)
+    await entries.prepare()
+    return entries
+
+
+async def history(chat: Running, room: str, **query: int) -> dict[str, object]:
+    answer = await chat.http.get(f"/rooms/{room}/entries", params=query)
+    answer.raise_for_status()
+    page: dict[str, object] = answer.json()
+    return page
+
+
+async def test_commands_become_facts_in_dense_order_with_their_trace(chat: Running, wire: Wire) -> None:
+    facts = await wire.collect(EVENTS, "room.#")
+    sent = [command("r", f"m{n}", f"body {n}") for n in range(30)]
+    for one in sent:
+        await say(wire, one)
+    told: list[Event] = []
+    while len(told) < len(sent):
+        told += split(await wire.take(facts))  # under load, several come in one bundle
+    for n, (one, fact) in enumerate(zip(sent, told, strict=True)):
+        body = orjson.loads(fact.body)
+        assert (body["seq"], body["id"], body["body"]) == (n + 1, f"m{n}", f"body {n}")
+        assert fact.type == "message.posted.v1"
+        assert fact.correlation_id == one.id
+        assert fact.headers["traceparent"] == one.headers["traceparent"]
+
+
+async def test_an_id_sent_again_is_told_again_as_it_was(chat: Running, wire: Wire) -> None:
+    facts = await wire.collect(EVENTS, "room.#")
+    await say(wire, command("r", "once", "first"))
+    first = await wire.take(facts)
+    await say(wire, command("r", "once", "second"))
+    again = await wire.take(facts)
+    assert again.body == first.body
+    assert again.headers["traceparent"] == first.headers["traceparent"]
+    page = await history(chat, "r")
+    assert page["seq"] == 1
+
+
+async def test_death_between_store_and_publish_loses_no_fact(space: Space, entries: Entries) -> None:
+    """The batch is delivered again to a process that knows nothing: the same facts, no new entries."""
+
+    class Facts:
+        def __init__(self, *, broken: bool) -> None:
+            self.broken = broken
+            self.told: list[Event] = []
+
+        async def publish_all(self, events: Sequence[Event]) -> None:
+            if self.broken:
+                raise ConnectionError("killed here")
+            self.told += events
+
+    batch = [command("r", f"m{n}") for n in range(5)]
+    dying = Partition(0, PARTITIONS, entries, Facts(broken=True))
+    with pytest.raises(ConnectionError):
+        await dying.handle(batch)
+    facts = Facts(broken=False)
+    await Partition(0, PARTITIONS, entries, facts).handle(batch)
+    assert [orjson.loads(e.body)["seq"] for e in facts.told] == [1, 2, 3, 4, 5]
+    assert await entries.head("r") == 5
+
+
+async def test_two_writers_cannot_both_win(entries: Entries) -> None:
+    def entry(seq: int, message: str) -> Entry:
+        return Entry("r", seq, message, ANN, "x", now())
+
+    await entries.append([entry(1, "a")])
+    with pytest.raises(DeposedError):
+        await entries.append([entry(1, "b"), entry(2, "c")])
+    with pytest.raises(DeposedError):
+        await entries.append([entry(2, "a")])
+    assert await entries.head("r") == 1
+
+
+async def test_a_deposed_writer_reads_the_head_again(entries: Entries) -> None:
+    class Facts:
+        async def publish_all(self, events: Sequence[Event]) -> None: ...
+
+    slow, fast = (Partition(0, PARTITIONS, entries, Facts()) for _ in range(2))
+    await slow.handle([command("r", "1")])
+    await fast.handle([command("r", "2")])
+    with pytest.raises(DeposedError):
+        await slow.handle([command("r", "3")])
+    await slow.handle([command("r", "3")])
+    page = await entries.page("r", after=0, before=None, limit=10)
+    assert [(e.seq, e.id) for e in page.entries] == [(1, "1"), (2, "2"), (3, "3")]
+
+
+async def test_pages_of_history(chat: Running, wire: Wire) -> None:
+    total = MARK_EVERY + 37  # beyond a mark
+    for n in range(1, total + 1):
+        await say(wire, command("r", f"m{n}"))
+
+    async def whole() -> bool:
+        return (await history(chat, "r"))["seq"] == total
+
+    await eventually(whole, 20)
+
+    def seqs(page: dict[str, object]) -> list[int]:
+        return [e["seq"] for e in page["entries"]]  # type: ignore[attr-defined]  # JSON
+
+    newest = await history(chat, "r", limit=10)
+    assert (seqs(newest), newest["truncated"]) == (list(range(total - 9, total + 1)), True)
+    before = await history(chat, "r", before=6, limit=10)
+    assert (seqs(before), before["truncated"]) == ([1, 2, 3, 4, 5], False)
+    after = await history(chat, "r", after=3, limit=4)
+    assert (seqs(after), after["truncated"]) == ([4, 5, 6, 7], True)
+    end = await history(chat, "r", after=total - 2, limit=4)
+    assert (seqs(end), end["truncated"]) == ([total - 1, total], False)
+    beyond = await history(chat, "r", after=total + 100)
+    assert (seqs(beyond), beyond["seq"], beyond["truncated"]) == ([], total, False)
+    between = await history(chat, "r", after=3, before=6)
+    assert seqs(between) == [4, 5]
+    nowhere = await history(chat, "no-such-room")
+    assert nowhere == {"entries": [], "seq": 0, "truncated": False}
+
+
+async def test_heads_are_right_before_and_after_a_restart(chat: Running, wire: Wire, services: Services) -> None:
+    for room, count in (("a", 3), ("b", 1)):
+        for n in range(count):
+            await say(wire, command(room, f"m{n}"))
+
+    async def heads(service: Running) -> dict[str, int]:
+        found: dict[str, int] = (await service.http.post("/heads", json={"rooms": ["a", "b", "c"]})).json()["heads"]
+        return found
+
+    async def right() -> bool:
+        return await heads(chat) == {"a": 3, "b": 1, "c": 0}
+
+    await eventually(right)
+    await chat.stop()
+    again = await services.start(build, ChatSettings)
+    assert await heads(again) == {"a": 3, "b": 1, "c": 0}
+    facts = await wire.collect(EVENTS, "room.#")
+    await say(wire, command("a", "next"))
+    assert orjson.loads((await wire.take(facts)).body)["seq"] == 4
+
+
+async def test_a_bad_command_is_parked_and_good_ones_flow(chat: Running, wire: Wire) -> None:
+    facts = await wire.collect(EVENTS, "room.#")
+    key = room_key("chat", "r", PARTITIONS)
+    await wire.publish(COMMANDS, key, b"{}", type="message.post.v1", message_id="bad", content_type="application/json")
+    await say(wire, command("r", "good"))
+    assert orjson.loads((await wire.take(facts)).body)["id"] == "good"
+    dead = await wire.take(dead_queue("chat"))
+    assert dead.message_id == "bad"
+    assert dead.headers["x-warren-cause"] == "ContractError"
+    assert await wire.depth(dead_queue("chat")) == 0
+
+
+async def test_rooms_the_most_recently_active_first(chat: Running, wire: Wire) -> None:
+    for room in ("old", "newer", "newest"):
+        await say(wire, command(room, "m"))
+        await asyncio.sleep(0.002)  # two commands of one millisecond have no order
+
+    async def listed() -> bool:
+        rooms = (await chat.http.get("/rooms")).json()["rooms"]
+        return [r["room"] for r in rooms] == ["newest", "newer", "old"]
+
+    await eventually(listed)
