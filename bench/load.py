@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 import httpx
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from bench.measure import Latency
+from warren.contracts.frames import PROTOCOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Client:
         token = (await http.post(f"{base}/api/token", json={"name": f"bench {self.number}"})).json()["token"]
         self._socket = await connect(
             base.replace("http", "ws", 1) + "/ws",
-            additional_headers={"Sec-WebSocket-Protocol": f"warren.v1, bearer.{token}"},
+            subprotocols=[Subprotocol(PROTOCOL)],
+            additional_headers={"Authorization": f"Bearer {token}"},
             compression=None,
             max_queue=None,
             ping_interval=None,

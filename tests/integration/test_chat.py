@@ -10,7 +10,7 @@ import pytest
 
 from chat.app import build
 from chat.handlers import Partition
-from chat.model import Entry
+from chat.model import Entry, KnownError
 from chat.repository import MARK_EVERY, Entries
 from chat.settings import ChatSettings
 from tests.support.services import Running, Services
@@ -121,7 +121,7 @@ async def test_two_writers_cannot_both_win(entries: Entries) -> None:
     await entries.append([entry(1, "a")])
     with pytest.raises(DeposedError):
         await entries.append([entry(1, "b"), entry(2, "c")])
-    with pytest.raises(DeposedError):
+    with pytest.raises(KnownError):
         await entries.append([entry(2, "a")])
     assert await entries.head("r") == 1
 

@@ -175,7 +175,7 @@ async def test_what_the_broker_gives_up_is_parked_and_can_be_sent_back(dlq: Runn
     await wire.publish(
         EVENTS, "room.1", b"\xff\x00binary", message_id="m-2", type="x", headers={"b": bytearray(b"\xfe"), "CC": ["y"]}
     )
-    await _reject(wire, "audit.events")
+    await wire.reject("audit.events")
     row = await eventually(lambda: _row(dlq, "m-2"))
     assert (row["queue"], row["cause"]) == ("audit.events", "rejected")
     letter = await _letter(dlq, row["id"][:6])
@@ -189,13 +189,14 @@ async def test_what_the_broker_gives_up_is_parked_and_can_be_sent_back(dlq: Runn
     ]
     again = await eventually(lambda: _with_id(wire, "audit.events", "m-2"))
     assert (again.body, again.routing_key, again.type) == (b"\xff\x00binary", "room.1", "x")
-    assert again.headers == {"b": bytearray(b"\xfe"), "x-warren-replays": 1}
+    kept = {k: v for k, v in again.headers.items() if k != "x-delivery-count"}
+    assert kept == {"b": bytearray(b"\xfe"), "x-warren-replays": 1}
 
 
 async def test_a_bundle_that_the_broker_gives_up_becomes_single_letters(dlq: Running, wire: Wire) -> None:
     bundle = codec.to_message([sample(n, "room.1") for n in range(3)], "lab")
     await wire.publish(EVENTS, "room.1", bundle.body, content_type=codec.BUNDLE, type=codec.BUNDLE_TYPE)
-    await _reject(wire, "audit.events")
+    await wire.reject("audit.events")
     await eventually(lambda: _total(dlq, 3))
     rows = (await dlq.http.get("/letters")).json()["items"]
     assert {(r["type"], r["queue"], r["cause"]) for r in rows} == {("lab.sample.v1", "audit.events", "rejected")}
@@ -229,9 +230,6 @@ async def test_a_mended_message_does_its_work_after_a_replay(dlq: Running, wire:
     chat = await services.start(build_chat, ChatSettings)
     post = _post("late")
     copy = failures.dead_copy(post, "chat", "chat@1", QUEUE, ValueError("a bug"))
-    copy = failures.dead_copy(  # as the consumer saw it: routing key and exchange of the original
-        Event("message.post.v1", post.body, KEY, COMMANDS, id=post.id), "chat", "chat@1", QUEUE, ValueError("a bug")
-    )
     await wire.publish(
         copy.exchange, copy.routing_key, copy.body, type=copy.type, message_id=copy.id, headers=dict(copy.headers)
     )
@@ -287,7 +285,7 @@ async def test_a_store_that_is_away_keeps_letters_in_their_queue(wire: Wire, spa
         for n in range(5):
             await wire.publish(DEAD, "chat.dead", b"x", message_id=str(n))
         await eventually(lambda: _consumers(wire, "chat.dead", 0), 15, what="the queue is paused")
-        assert not await eventually(lambda: _not_ready(dlq))
+        await eventually(lambda: _not_ready(dlq))
         store.flow()
         store.cut()
         await eventually(lambda: _total(dlq, 5), 20)
@@ -316,7 +314,7 @@ async def test_dead_queues_of_others_are_watched_too(wire: Wire, space: Space, s
     await wire.channel.declare_queue("other.dead", durable=True)
     dlq = await services.start(build_dlq, DlqSettings, dlq_queues="other.dead, not.there.yet")
     await wire.publish("", "other.work", b"w", message_id="w-1", headers={"CC": ["elsewhere"]})
-    await _reject(wire, "other.work")
+    await wire.reject("other.work")
     row = await _only(dlq)
     assert (row["queue"], row["cause"]) == ("other.work", "rejected")
     assert (await dlq.http.post(f"/letters/{row['id']}/replay", json={"actor": "ada"})).status_code == 200
@@ -406,7 +404,7 @@ def _garbage() -> list[tuple[str, bytes, bytes]]:
         ("odd content type", {"type": post, "content_type": b"text/html; charset=\x00"}),
         ("expires", {"type": post, "expiration": b"60000"}),
         ("urgent", {"type": post, "priority": 255}),
-        ("CC", {"headers": short(b"CC") + b"A" + long(b"S" + long(b"chat.1"))}),
+        ("CC", {"headers": short(b"CC") + b"A" + long(b"S" + long(b"nowhere.x"))}),
         ("header name is no text", {"headers": short(bad) + b"S" + long(b"v")}),
         ("header is no text", {"headers": short(b"traceparent") + b"S" + long(bad)}),
         ("nested deep", {"headers": nested(600)}),
@@ -463,12 +461,13 @@ async def _letter(dlq: Running, prefix: str) -> dict[str, Any]:
 
 
 async def _rows(dlq: Running) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await dlq.http.get("/letters", params={"limit": 1000})).json()["items"]
+    answer = await dlq.http.get("/letters", params={"limit": 1000})
+    found: list[dict[str, Any]] = answer.json()["items"]
     return found
 
 
 async def _only(dlq: Running) -> dict[str, Any]:
-    rows = await eventually(lambda: _rows(dlq))
+    rows: list[dict[str, Any]] = await eventually(lambda: _rows(dlq))
     assert len(rows) == 1
     return rows[0]
 
@@ -498,11 +497,6 @@ async def _entries(chat: Running, wanted: int) -> bool:
 async def _with_id(wire: Wire, queue: str, message_id: str) -> Any:
     message = await wire.get(queue)
     return message if message and message.message_id == message_id else None
-
-
-async def _reject(wire: Wire, queue: str) -> None:
-    message = await eventually(lambda: wire.get(queue, no_ack=False))
-    await message.reject(requeue=False)
 
 
 async def _consumers(wire: Wire, queue: str, wanted: int) -> bool:

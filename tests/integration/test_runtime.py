@@ -95,6 +95,16 @@ async def test_lanes_bundle_under_load_and_keep_order(lab: Lab, wire: Wire) -> N
     assert await wire.depth(watched) < 300, "they were sent in bundles"
 
 
+async def test_what_must_be_alone_is_never_bundled(lab: Lab, wire: Wire) -> None:
+    """Copies of failed events: one that is no JSON would spoil a bundle, and all dead letters in it."""
+    failed = [Event("x", b"\xff{%d" % n, KEY, EVENTS, headers={"b": bytearray(b"\xff")}, alone=True) for n in range(20)]
+    watched = await wire.collect(EVENTS, "lab.#")
+    await asyncio.gather(lab.publish(range(50)), lab.publisher.publish_all(failed), lab.publish(range(50, 100)))
+    bodies = [(await wire.take(watched)).body for _ in range(await wire.depth(watched))]
+    assert [b for b in bodies if b.startswith(b"\xff")] == [e.body for e in failed]
+    assert len(bodies) < 120, "the others were bundled"
+
+
 async def test_a_bundle_with_a_bad_event_parks_that_one_alone(lab: Lab, wire: Wire) -> None:
     lab.consume(_refuse(lab, 3))
     await lab.publish(range(10))

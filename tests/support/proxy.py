@@ -25,8 +25,8 @@ class Proxy:
         """The way through the proxy."""
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
-        who = self._target.netloc.rpartition("@")[0]
-        return urlunsplit(self._target._replace(netloc=f"{who}@{_HOST}:{port}"))
+        who, at, _ = self._target.netloc.rpartition("@")
+        return urlunsplit(self._target._replace(netloc=f"{who}{at}{_HOST}:{port}"))
 
     def stall(self) -> None:
         """Let nothing through any more, without closing anything; new connections hang too."""

@@ -57,6 +57,12 @@ class Wire:
         except ChannelNotFoundEntity:
             return None
 
+    async def reject(self, queue: str) -> None:
+        """Wait for one message and refuse it, so that the broker itself dead-letters it."""
+        waiting = await self.channel.get_queue(queue, ensure=False)
+        message = await eventually(lambda: waiting.get(fail=False), what=f"a message in {queue}")
+        await message.reject(requeue=False)
+
     async def take(self, queue: str, within: float = 10) -> AbstractIncomingMessage:
         """Wait for one message and take it off the queue."""
         return await eventually(lambda: self.get(queue), within, what=f"a message in {queue}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from chat.model import Command, Entry, Key, plan, rooms_of
+from chat.model import Command, Entry, Key, KnownError, Plan, plan, rooms_of
 from warren.contracts.commands import PostMessage
 from warren.envelope import TRACEPARENT, Event, event, trace_id_of
+from warren.errors import DeposedError
 from warren.observability.tracing import event_spans
 from warren.topology import EVENTS, room_key
 
@@ -54,18 +55,32 @@ class Partition:
         commands = [Command(e.data, e.headers.get(TRACEPARENT, "")) for e in events if isinstance(e.data, PostMessage)]
         causes = {c.key: e for c, e in zip(commands, events, strict=True)}
         with event_spans("chat", events):
-            await self._learn_heads(rooms_of(commands))
-            known = await self._entries.known([c.key for c in commands])
-            planned = plan(commands, known, self._heads)
-            if planned.new:
-                try:
-                    await self._entries.append(planned.new)
-                except BaseException:
-                    self.forget()  # how much of it was stored is not known
-                    raise
-                self._heads.update({e.room: e.seq for e in planned.new})
-                _say(planned.new)
+            planned = await self._store(commands)
             await self._facts.publish_all([self._fact(causes[c.key], entry) for c, entry in planned.told])
+
+    async def _store(self, commands: Sequence[Command]) -> Plan:
+        """Store what is new; the trick: ask which ids are known only when the store refuses one."""
+        try:
+            return await self._append(commands, {})
+        except KnownError:
+            known = await self._entries.known([c.key for c in commands])
+            try:
+                return await self._append(commands, known)
+            except KnownError as e:
+                raise DeposedError(str(e)) from e  # it was stored between the two: by someone else
+
+    async def _append(self, commands: Sequence[Command], known: Mapping[Key, Entry]) -> Plan:
+        await self._learn_heads(rooms_of(commands))
+        planned = plan(commands, known, self._heads)
+        if planned.new:
+            try:
+                await self._entries.append(planned.new)
+            except BaseException:
+                self.forget()  # how much of it was stored is not known
+                raise
+            self._heads.update({e.room: e.seq for e in planned.new})
+            _say(planned.new)
+        return planned
 
     async def _learn_heads(self, rooms: Sequence[str]) -> None:
         if len(self._heads) > MAX_CACHED_ROOMS:

@@ -9,6 +9,12 @@ from datetime import datetime
 from warren.contracts import User
 from warren.contracts.commands import PostMessage
 from warren.contracts.events import MessagePosted
+from warren.errors import WarrenError
+
+
+class KnownError(WarrenError):
+    """A message that was to be stored as new is there already: it was delivered or sent again."""
+
 
 Key = tuple[str, str, str]
 """What makes a message one: room, user id, the client's message id."""

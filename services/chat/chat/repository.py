@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from chat.model import Entry, Key
+from chat.model import Entry, Key, KnownError
 from warren.contracts import User
 from warren.errors import DeposedError
 from warren.storage import Database, Document, store_errors
@@ -78,7 +78,11 @@ class Entries:
         return dict(zip(names, await asyncio.gather(*map(self.head, names)), strict=True))
 
     async def append(self, entries: Sequence[Entry]) -> None:
-        """Store new entries in order, durably; `DeposedError` if another process has written there meanwhile."""
+        """Store new entries in order, durably.
+
+        Raises `KnownError` if one of them is there already (those before it are stored now), `DeposedError` if
+        another process has written to the room meanwhile.
+        """
         with store_errors():
             for entry in entries:
                 if entry.seq == 1:
@@ -86,10 +90,7 @@ class Entries:
             try:
                 await self._entries.insert_many([_document(e) for e in entries], ordered=True)
             except BulkWriteError as e:
-                errors = e.details.get("writeErrors", [])
-                if any(x.get("code") == _DUPLICATE for x in errors):
-                    raise DeposedError(f"another process writes to room {entries[errors[0]['index']].room}") from e
-                raise
+                raise _refusal(e) from e
             for entry in entries:
                 if entry.seq % MARK_EVERY == 0:
                     await self._rooms.update_one({"_id": entry.room}, {"$max": {"mark": entry.seq}})
@@ -130,6 +131,15 @@ class Entries:
         with store_errors():
             found = await self._entries.find_one({"room": room, "seq": head}) if head else None
         return _entry(found) if found else None
+
+
+def _refusal(error: BulkWriteError) -> Exception:
+    duplicates = [x for x in error.details.get("writeErrors", []) if x.get("code") == _DUPLICATE]
+    if not duplicates:
+        return error
+    if "_id" in duplicates[0].get("keyPattern", {}):
+        return KnownError("a message of this identity is stored already")
+    return DeposedError("another process writes to this room")
 
 
 def _identity(key: Key) -> str:

@@ -42,6 +42,13 @@ def letters(event: Event, dead_queue: str, topology: Topology, body_limit: int) 
     return [_killed_by_broker(e, death, dead_queue, topology, body_limit) for e in _taken_apart(event, death)]
 
 
+def unread(event: Event, dead_queue: str, body_limit: int, error: Exception) -> Letter:
+    """Return a letter with little more than the body, for a message that our own code fails on with `error`."""
+    plain = Event(type=event.type[:200], body=event.body, routing_key=event.routing_key, id=event.id[:200])
+    letter = _put_by_hand(plain, dead_queue, body_limit)
+    return replace(letter, cause=Cause("unread", f"dlq-monitor could not read it: {type(error).__name__}: {error}"))
+
+
 def _taken_apart(event: Event, death: Mapping[str, Any]) -> list[Event]:
     if event.content_type != BUNDLE:
         return [event]

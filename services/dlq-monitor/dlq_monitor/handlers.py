@@ -13,7 +13,7 @@ from typing import Protocol
 
 from prometheus_client import Counter
 
-from dlq_monitor.autopsy import letters
+from dlq_monitor.autopsy import letters, unread
 from dlq_monitor.model import Letter, Step, Telling, fact
 from warren.contracts.events import DeadLetterParked
 from warren.envelope import TRACEPARENT, Event, event, traceparent_of
@@ -51,22 +51,33 @@ class Parking:
         self._actor = actor
 
     async def handle(self, events: Sequence[Event]) -> None:
-        """Park a batch; raises only `DependencyDownError`."""
+        """Park a batch, each event by itself if the batch fails; raises only `DependencyDownError`."""
         try:
-            await self._park(events)
+            await self._park(
+                [x for e in events for x in letters(e, self._dead_queue, self._topology, self._body_limit)]
+            )
+        except DependencyDownError:
+            raise
+        except Exception as e:
+            log.exception("parking failed", extra={"fields": {"queue": self._dead_queue, "events": len(events)}})
+            if len(events) == 1:
+                await self._park_plainly(events[0], e)
+            else:
+                for one in events:
+                    await self.handle([one])
+
+    async def _park_plainly(self, one: Event, error: Exception) -> None:
+        """Park what cannot be parked in any other way with its body alone: it shall not keep the others waiting."""
+        try:
+            await self._park([unread(one, self._dead_queue, self._body_limit, error)])
         except DependencyDownError:
             raise
         except Exception as e:
             log.exception("parking failed, tried again", extra={"fields": {"queue": self._dead_queue}})
-            for one in events if len(events) > 1 else ():
-                await self.handle([one])  # a single bad one shall not keep the others waiting
-            if len(events) == 1:
-                raise DependencyDownError("parking", f"{type(e).__name__}: {e}") from e
+            raise DependencyDownError("parking", f"{type(e).__name__}: {e}") from e
 
-    async def _park(self, events: Sequence[Event]) -> None:
-        found = [
-            self._entered(x) for e in events for x in letters(e, self._dead_queue, self._topology, self._body_limit)
-        ]
+    async def _park(self, dead: Sequence[Letter]) -> None:
+        found = [self._entered(x) for x in dead]
         await self._shelf.park(found)
         await self._facts.publish_all([told(x, x.history[0]) for x in found if not x.tells_of_letters])
         PARKED.labels(self._dead_queue).inc(len(found))

@@ -1,0 +1,105 @@
+"""Starting and stopping: taken ports, kept data, children that die, and no orphans whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.stack import WARREN, Stack, enter, guest, warren
+from tests.support.waiting import eventually
+from warren.client import Rest
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def family(stack: Stack) -> list[psutil.Process]:
+    return [psutil.Process(p["pid"]) for p in stack.status()["processes"]]
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def in_foreground(data: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [WARREN, "up", "--gateways", "1", "--data", data],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+
+
+async def test_beside_another_stack_killed_and_started_again_with_its_data(
+    stack: Stack, tmp_path: Path, room: str
+) -> None:
+    """A second stack finds its ports taken; a child that dies comes back; `down` leaves nothing but the data."""
+    second = Stack(tmp_path / "data dir")  # a path with a space, as people have them
+    second.up()
+    try:
+        assert not set(second.gateways) & set(stack.gateways)
+        assert warren("up", "--detach", "--data", str(second.data)).returncode == 1  # it runs already
+        base = second.gateways[0]
+        token = (await guest(base, "Ann"))["token"]
+        async with await enter(base, "", room, token) as ann:
+            await ann.send_json({"type": "message", "id": "kept", "room": room, "body": "keep this"})
+            await ann.expect("message", id="kept")
+        former = second.kill("presence")
+        await eventually(lambda: second.pid("presence") != former, 30, what="presence is started again", interval=0.5)
+        await eventually(lambda: second.run("status").returncode == 0, 30, what="all is ready again", interval=0.5)
+        assert '"presence"' in (second.data / "logs" / "supervisor.log").read_text()
+        processes = family(second)
+        second.down()
+        assert gone(processes)
+        assert second.run("status").returncode == 1
+        second.up()
+        async with Rest(second.gateways) as rest:
+            page = [e async for e in rest.history(room, token)]
+        assert [(e["seq"], e["body"]) for e in page] == [(1, "keep this")]
+        processes = family(second)
+        supervisor = psutil.Process(processes[0].pid).parent()
+        assert supervisor is not None
+        supervisor.send_signal(signal.SIGKILL)
+        await eventually(lambda: gone(processes), 15, what="kill -9 of the supervisor leaves no orphan")
+    finally:
+        second.run("down")
+
+
+async def test_in_the_foreground_sigterm_ends_everything(tmp_path: Path) -> None:
+    began = time.monotonic()
+    running = in_foreground(tmp_path)
+    stack = Stack(tmp_path)
+    try:
+        await eventually(lambda: stack.run("status").returncode == 0, 60, what="all is ready", interval=0.5)
+        assert time.monotonic() - began < 60
+        processes = family(stack)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        output, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, output
+    assert "Web client" in output
+    assert gone(processes)
+
+
+def test_wrong_settings_end_the_start_with_a_reason(tmp_path: Path) -> None:
+    failed = warren("up", "--detach", "--data", str(tmp_path), env={"WARREN_PARTITIONS": "none"})
+    try:
+        assert failed.returncode == 1
+        assert "WARREN_PARTITIONS" in failed.stdout + failed.stderr
+    finally:
+        warren("down", "--data", str(tmp_path))
+
+
+def test_doctor_says_what_is_there(tmp_path: Path) -> None:
+    ran = warren("doctor", "--json", "--data", str(tmp_path))
+    checks = json.loads(ran.stdout)
+    assert ran.returncode == 0, ran.stdout
+    assert "rabbitmq" in json.dumps(checks).lower()

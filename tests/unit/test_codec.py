@@ -1,0 +1,184 @@
+"""Events to messages and back: single, bundled, and what cannot be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+import pytest
+from aio_pika import Message
+from aio_pika.abc import AbstractIncomingMessage
+from hypothesis import given
+from hypothesis import strategies as st
+from pamqp import decode, encode
+
+from warren.contracts import User
+from warren.contracts.commands import PostMessage
+from warren.envelope import Event, event, trace_id_of, traceparent_of
+from warren.errors import ContractError
+from warren.messaging import codec, tolerant
+from warren.topology import COMMANDS
+
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def _post(n: int = 1) -> Event:
+    post = PostMessage(room="r", id=f"m-{n}", user=User(id="u", name="U"), time=MOMENT, body=f"hello {n} ✓")
+    return event(post, COMMANDS, "chat.3", traceparent=TRACE)
+
+
+def _received(message: Message, **changes: Any) -> AbstractIncomingMessage:
+    """Return a message as if the broker had delivered it."""
+    names: tuple[str, ...] = (
+        "type",
+        "body",
+        "message_id",
+        "timestamp",
+        "app_id",
+        "correlation_id",
+        "headers",
+        "content_type",
+    )
+    names += ("content_encoding", "delivery_mode", "expiration", "priority", "reply_to", "user_id")
+    values = {n: getattr(message, n) for n in names} | {"exchange": COMMANDS, "routing_key": "chat.3"} | changes
+    return cast("AbstractIncomingMessage", SimpleNamespace(**values))
+
+
+def test_one_event_is_one_message_and_back() -> None:
+    one = replace(_post(), correlation_id="c")
+    (read,) = codec.split(_received(codec.to_message([one], "gateway")))
+    assert (read.id, read.type, read.body, read.headers, read.correlation_id) == (
+        one.id,
+        one.type,
+        one.body,
+        {"traceparent": TRACE},
+        "c",
+    )
+    assert (read.app, read.exchange, read.routing_key, read.time) == ("gateway", COMMANDS, "chat.3", one.time)
+
+
+def test_a_bundle_keeps_order_ids_headers_and_bodies() -> None:
+    events = [_post(n) for n in range(5)]
+    message = codec.to_message(events, "gateway")
+    assert (message.content_type, message.headers["x-warren-events"]) == (codec.BUNDLE, 5)
+    read = codec.split(_received(message))
+    assert [e.id for e in read] == [e.id for e in events]
+    assert [orjson.loads(e.body) for e in read] == [orjson.loads(e.body) for e in events]
+    assert {e.trace_id for e in read} == {"a" * 32}
+    assert [codec.decode(e, codec.accept(PostMessage)).data for e in read] == [e.data for e in events]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"{}", b"5", b'"x"', b"null"])
+def test_a_body_that_is_no_list_is_no_bundle(body: bytes) -> None:
+    with pytest.raises(ContractError, match="not a bundle"):
+        codec.split(_received(Message(body, content_type=codec.BUNDLE)))
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5), st.lists, max_leaves=5))
+def test_an_item_that_is_no_event_is_refused_alone(item: object) -> None:
+    good = orjson.loads(codec.to_message([_post(1), _post(2)], "g").body)
+    body = orjson.dumps([good[0], item, good[1]])
+    read = codec.split(_received(Message(body, content_type=codec.BUNDLE, message_id="b")))
+    assert [e.type for e in read] == ["message.post.v1", "", "message.post.v1"]
+    assert (read[1].id, orjson.loads(read[1].body), read[1].content_type) == ("b#1", item, "")
+    with pytest.raises(ContractError, match="the message has no type"):
+        codec.decode(read[1], codec.accept(PostMessage))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [
+        ("", b"{}", "the message has no type"),
+        ("message.posted.v1", b"{}", "message.posted.v1 is not for this queue"),
+        ("message.post.v2", b"{}", "message.post.v2: unknown version"),
+        ("no.such.v1", b"{}", "no.such.v1: unknown type"),
+        ("message.post.v1", b"", "message.post.v1: Invalid JSON"),
+        ("message.post.v1", b'{"room":1}', "message.post.v1: room"),
+    ],
+)
+def test_a_refusal_says_why(kind: str, body: bytes, reason: str) -> None:
+    with pytest.raises(ContractError) as refused:
+        codec.decode(Event(kind, body, "k"), codec.accept(PostMessage))
+    assert str(refused.value).startswith(reason)
+
+
+@pytest.mark.parametrize("parent", [5, b"x", "", "x" * 55, TRACE.upper(), f"{TRACE}-00", bytearray(TRACE.encode())])
+def test_a_trace_context_that_is_none_is_a_mere_note(parent: Any) -> None:
+    one = codec.single(_received(Message(b""), headers={"traceparent": parent, "other": 1}))
+    assert one.headers == {"x-warren-was-traceparent": parent, "other": 1}
+    assert traceparent_of({"traceparent": parent}) is None
+    assert trace_id_of({"traceparent": parent}) == ""
+
+
+def test_properties_without_a_use_are_kept_and_those_without_effect_written_again() -> None:
+    message = Message(b"", reply_to="me", priority=7, content_encoding="gzip", user_id="u", expiration=5)
+    one = codec.single(_received(message))
+    assert one.extra.items() >= {"reply_to": "me", "priority": 7, "content_encoding": "gzip", "user_id": "u"}.items()
+    again = codec.to_message([one], "x")
+    assert (again.reply_to, again.priority, again.content_encoding) == ("me", 7, "gzip")
+    assert (again.user_id, again.expiration) == (None, None)
+
+
+class TestTolerantDecoding:
+    """pamqp's decoders, as `warren.messaging` replaces them."""
+
+    def test_it_is_in_place(self) -> None:
+        assert decode.METHODS["shortstr"] is tolerant._short_string
+
+    @given(st.binary(max_size=255))
+    def test_a_short_string_is_always_read_and_can_be_written_again(self, data: bytes) -> None:
+        used, text = decode.METHODS["shortstr"](bytes([len(data)]) + data + b"rest")
+        assert used == len(data) + 1
+        assert isinstance(text, str)
+        assert len(encode.short_string(text)) <= 256
+        orjson.dumps(text)
+
+    @pytest.mark.parametrize("seconds", [2**64 - 1, 2**63, 10**15])
+    def test_a_time_beyond_all_calendars_is_the_last_of_ours(self, seconds: int) -> None:
+        assert decode.METHODS["timestamp"](seconds.to_bytes(8, "big")) == (
+            8,
+            datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+        )
+
+    _values = st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**63 - 1)
+        | st.text(max_size=20)
+        | st.binary(min_size=1, max_size=9).filter(lambda b: not _is_text(b)).map(bytearray)
+        | st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+            lambda t: t.replace(microsecond=0)
+        ),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=20), inner, max_size=3),
+        max_leaves=10,
+    )
+
+    @given(st.dictionaries(st.text(max_size=20), _values, max_size=5))
+    def test_a_table_is_read_as_it_was_written(self, table: dict[str, Any]) -> None:
+        written = encode.field_table(table)
+        assert decode.METHODS["table"](written + b"rest") == (len(written), table)
+
+    def test_what_lies_too_deep_is_left_out(self) -> None:
+        value: list[Any] = []
+        for _ in range(200):
+            value = [value]
+        _, read = decode.METHODS["table"](encode.field_table({"deep": value, "after": 1}))
+        assert isinstance(read, dict)
+        assert read["after"] == 1
+        depth = 0
+        found: Any = read["deep"]
+        while isinstance(found, list) and found:
+            found, depth = found[0], depth + 1
+        assert (depth, found) == (tolerant.MAX_DEPTH, None)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
