@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.browser"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 FINGER = 44  # pixels
 NAMED_ROLES = {"button", "link", "textbox", "searchbox", "dialog", "navigation", "complementary", "log", "region"}
 CONTRAST = 4.5  # of text against its ground, WCAG 2.2 AA

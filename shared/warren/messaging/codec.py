@@ -60,7 +60,7 @@ def to_message(events: Sequence[Event], app: str) -> Message:
             message_id=one.id,
             type=one.type,
             timestamp=one.time,
-            app_id=one.app or app,
+            app_id=one.app or (None if one.alone else app),  # a copy does not claim to be ours
             content_type=one.content_type,
             correlation_id=one.correlation_id,
             content_encoding=one.extra.get("content_encoding"),
@@ -115,7 +115,7 @@ def single(message: AbstractIncomingMessage) -> Event:
         correlation_id=message.correlation_id,
         headers=_traced(message.headers),
         content_type=message.content_type or "",
-        extra={name: value for name in _EXTRA if (value := getattr(message, name)) is not None},
+        extra={name: value for name in _EXTRA if (value := getattr(message, name))},
     )
 
 

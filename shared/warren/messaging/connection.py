@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from warren.errors import WarrenError
 from warren.messaging import tolerant
 
-pass
+tolerant.install()
 
 log = logging.getLogger(__name__)
 
