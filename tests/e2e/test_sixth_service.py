@@ -39,7 +39,7 @@ def follow_the_guide(copy: Path) -> None:
     topology = copy / "shared/warren/topology.py"
     before = topology.read_text()
     after = before.replace(
-        '            Queue("audit.events"', f"            {queue.strip()}\n" + '            Queue("audit.events"'
+        '            Queue("audit.events"', f"            {queue.strip()},\n" + '            Queue("audit.events"'
     )
     assert after != before
     topology.write_text(after)
