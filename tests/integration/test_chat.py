@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from chat.app import build
+from chat.committing import GroupCommit
 from chat.handlers import Partition
 from chat.model import Entry, KnownError
 from chat.repository import MARK_EVERY, Entries
@@ -105,32 +106,70 @@ async def test_death_between_store_and_publish_loses_no_fact(space: Space, entri
             self.told += events
 
     batch = [command("r", f"m{n}") for n in range(5)]
-    dying = Partition(0, PARTITIONS, entries, Facts(broken=True))
+    dying = Partition(0, PARTITIONS, GroupCommit(entries), Facts(broken=True))
     with pytest.raises(ConnectionError):
         await dying.handle(batch)
     facts = Facts(broken=False)
-    await Partition(0, PARTITIONS, entries, facts).handle(batch)
+    await Partition(0, PARTITIONS, GroupCommit(entries), facts).handle(batch)
     assert [orjson.loads(e.body)["seq"] for e in facts.told] == [1, 2, 3, 4, 5]
     assert await entries.head("r") == 5
 
 
-async def test_two_writers_cannot_both_win(entries: Entries) -> None:
-    def entry(seq: int, message: str) -> Entry:
-        return Entry("r", seq, message, ANN, "x", now())
+def entry(room: str, seq: int, message: str) -> Entry:
+    return Entry(room, seq, message, ANN, "x", now())
 
-    await entries.append([entry(1, "a")])
+
+async def test_two_writers_cannot_both_win(entries: Entries) -> None:
+    log = GroupCommit(entries)
+    await log.append([entry("r", 1, "a")])
     with pytest.raises(DeposedError):
-        await entries.append([entry(1, "b"), entry(2, "c")])
+        await log.append([entry("r", 1, "b"), entry("r", 2, "c")])
     with pytest.raises(KnownError):
-        await entries.append([entry(2, "a")])
+        await log.append([entry("r", 2, "a")])
     assert await entries.head("r") == 1
+
+
+async def test_groups_that_are_written_together_fail_alone(entries: Entries) -> None:
+    await GroupCommit(entries).append([entry("b", 1, "there"), entry("d", 1, "there")])
+    groups = [
+        [entry("a", 1, "1"), entry("a", 2, "2")],
+        [entry("b", 2, "new"), entry("b", 3, "there"), entry("b", 4, "after")],
+        [entry("c", 1, "1")],
+        [entry("d", 1, "other")],
+        [entry("e", 1, "1"), entry("e", 2, "2")],
+    ]
+    fared = await entries.append(groups)
+    assert [type(f) for f in fared] == [type(None), KnownError, type(None), DeposedError, type(None)]
+    assert await entries.heads("abcde") == {"a": 2, "b": 2, "c": 1, "d": 1, "e": 2}
+
+
+async def test_what_arrives_during_a_write_goes_out_together_with_the_next(entries: Entries) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.sizes: list[int] = []
+            self.go_on = asyncio.Event()
+
+        async def append(self, groups: Sequence[Sequence[Entry]]) -> list[Exception | None]:
+            self.sizes.append(len(groups))
+            await self.go_on.wait()
+            return await entries.append(groups)
+
+    slow = Slow()
+    log = GroupCommit(slow)  # type: ignore[arg-type]  # it needs no more of its store here
+    first = asyncio.create_task(log.append([entry("lone", 1, "m")]))
+    await eventually(lambda: slow.sizes == [1], what="the lone write leaves at once")
+    others = asyncio.gather(*[log.append([entry(f"room {n}", 1, "m")]) for n in range(19)])
+    await asyncio.sleep(0)
+    slow.go_on.set()
+    await asyncio.gather(first, others)
+    assert slow.sizes == [1, 19]
 
 
 async def test_a_deposed_writer_reads_the_head_again(entries: Entries) -> None:
     class Facts:
         async def publish_all(self, events: Sequence[Event]) -> None: ...
 
-    slow, fast = (Partition(0, PARTITIONS, entries, Facts()) for _ in range(2))
+    slow, fast = (Partition(0, PARTITIONS, GroupCommit(entries), Facts()) for _ in range(2))
     await slow.handle([command("r", "1")])
     await fast.handle([command("r", "2")])
     with pytest.raises(DeposedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.committing import GroupCommit
 from chat.handlers import Partition
 from chat.repository import Entries
 from chat.routes import router
@@ -19,10 +20,11 @@ def build(settings: ChatSettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
     entries = Entries(mongo.database)
+    log = GroupCommit(entries)
     consuming = Consuming(settings, mongo, prepare=entries.prepare)
     partitions = []
     for number in range(settings.partitions):
-        partition = Partition(number, settings.partitions, entries, consuming.facts)
+        partition = Partition(number, settings.partitions, log, consuming.facts)
         partitions.append(partition)
         consuming.consume(
             chat_queue(number, settings.partitions),

@@ -19,7 +19,7 @@ MAX_CACHED_ROOMS = 10_000
 
 
 class Log(Protocol):
-    """What a partition needs of the store (see `chat.repository.Entries`)."""
+    """What a partition needs of the store (see `chat.committing.GroupCommit`)."""
 
     async def known(self, keys: Sequence[Key]) -> dict[Key, Entry]: ...
     async def heads(self, rooms: Sequence[str]) -> dict[str, int]: ...

@@ -77,23 +77,34 @@ class Entries:
         names = list(rooms)
         return dict(zip(names, await asyncio.gather(*map(self.head, names)), strict=True))
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Store new entries in order, durably.
+    async def append(self, groups: Sequence[Sequence[Entry]]) -> list[Exception | None]:
+        """Store groups of new entries in one durable write, each in its order; returns how each group fared.
 
-        Raises `KnownError` if one of them is there already (those before it are stored now), `DeposedError` if
-        another process has written to the room meanwhile.
+        A group is refused whole by `KnownError` if one of its entries is there already (those before it are stored
+        now), or by `DeposedError` if another process has written to the room meanwhile; the others are stored.
         """
+        outcomes: list[Exception | None] = [None] * len(groups)
+        rest = list(range(len(groups)))
         with store_errors():
-            for entry in entries:
-                if entry.seq == 1:
-                    await self._open_room(entry.room)
-            try:
-                await self._entries.insert_many([_document(e) for e in entries], ordered=True)
-            except BulkWriteError as e:
-                raise _refusal(e) from e
-            for entry in entries:
-                if entry.seq % MARK_EVERY == 0:
-                    await self._rooms.update_one({"_id": entry.room}, {"$max": {"mark": entry.seq}})
+            for entry in (e for group in groups for e in group if e.seq == 1):
+                await self._open_room(entry.room)
+            while rest:
+                owners = [g for g in rest for _ in groups[g]]
+                try:
+                    await self._entries.insert_many([_document(e) for g in rest for e in groups[g]], ordered=True)
+                    break
+                except BulkWriteError as e:
+                    failed = owners[e.details["writeErrors"][0]["index"]] if e.details.get("writeErrors") else rest[0]
+                    outcomes[failed] = _refusal(e)
+                    rest = [g for g in rest if g > failed]  # an ordered write stored those before
+            for entry in (e for group in groups for e in group if e.seq % MARK_EVERY == 0):
+                await self._raise_mark(entry)
+        return outcomes
+
+    async def _raise_mark(self, entry: Entry) -> None:
+        """Note that the room's log has reached this entry, if it has."""
+        if await self._entries.find_one({"_id": _identity(entry.key), "seq": entry.seq}, {"seq": 1}):
+            await self._rooms.update_one({"_id": entry.room}, {"$max": {"mark": entry.seq}})
 
     async def _open_room(self, room: str) -> None:
         try:
