@@ -50,8 +50,9 @@ function continues(entry, previous) {
   return previous.user.name === entry.user.name && new Date(entry.time) - new Date(previous.time) < GROUPED_WITHIN;
 }
 
-function message({ user, body, date, starts, own, amended, status }) {
-  const time = h("time", { datetime: date.toISOString(), title: fullTime(date) }, timeOfDay(date));
+function message({ user, body, date, starts, own, amended, status, trace }) {
+  const title = trace ? `${fullTime(date)}\ntrace ${trace}` : fullTime(date);
+  const time = h("time", { datetime: date.toISOString(), title }, timeOfDay(date));
   const name = h("bdi", { class: starts ? "author" : "author sr", data: { testid: "author" } }, user.name);
   const deleted = amended && amended.body === null;
   const text = deleted ? h("p", { class: "body gone" }, "This message was deleted") : bodyOf(amended?.body ?? body);
