@@ -28,7 +28,7 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.up()
         yield stack
     finally:
-        stack.down()
+        stack.discard()
 
 
 async def wound(stack: Stack, talk: Talk, rng: random.Random, victims: tuple[str, ...], times: int) -> list[str]:

@@ -14,13 +14,13 @@ from tests.support.stack import Stack
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """`warren up --detach` in a directory of its own; `warren down` at the end."""
+    """`warren up --detach` in a directory of its own."""
     stack = Stack(tmp_path_factory.mktemp("stack"))
     try:
         stack.up()
         yield stack
     finally:
-        stack.down()
+        stack.discard()
 
 
 @pytest.fixture

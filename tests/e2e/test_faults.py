@@ -21,7 +21,7 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.up()
         yield stack
     finally:
-        stack.down()
+        stack.discard()
 
 
 @pytest.mark.timeout(180)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from tests.support.lab import QUEUE, Lab, number, sample
+from tests.support.nodes import remembers
 from tests.support.proxy import Proxy
 from tests.support.space import Space
 from tests.support.waiting import eventually
@@ -26,7 +27,7 @@ async def own_lab(own_broker: Broker) -> AsyncIterator[Lab]:
     lab = Lab(own_broker.url, heartbeat=2, timeout=3)
     await lab.failed.publish(sample(-1))  # both links are up, the queues are there
     await lab.publish([-1])
-    await eventually(lambda: _remembers(own_broker, QUEUE.name))
+    await eventually(lambda: remembers(own_broker, QUEUE.name))
     yield lab
     await lab.close()
 
@@ -153,15 +154,6 @@ async def test_a_cut_link_is_not_noticed_by_publishers(space: Space, wire: Wire)
 
 def _longer(numbers: Sequence[int], than: int) -> bool:
     return len(numbers) > than
-
-
-def _remembers(broker: Broker, queue: str) -> bool:
-    """Say whether a queue is on the node's disk: one that is killed half a second after declaring it forgets it.
-
-    (RabbitMQ 3.10 keeps the names of quorum queues in a file that is written with that delay; afterwards the
-    queue is there but answers no one.)
-    """
-    return any(queue.encode() in path.read_bytes() for path in broker.home.rglob("names.dets"))
 
 
 async def _control(broker: Broker, *command: str) -> None:

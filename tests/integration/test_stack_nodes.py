@@ -14,7 +14,8 @@ from aiormq.exceptions import ChannelAccessRefused
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import WriteConcern
 
-from tests.support.nodes import free_port, has_native_broker
+from tests.support.nodes import free_port, has_native_broker, remembers
+from tests.support.waiting import eventually
 from warren.messaging.declare import declare_dead_queue, expect_queues, owner, publisher
 from warren.stack.broker import Broker
 from warren.stack.store import Store
@@ -131,6 +132,7 @@ async def _keep_data_through_kills(broker: Broker, store: Store) -> None:
     await journalled.insert_one({"_id": 1})
     client.close()
 
+    await eventually(lambda: remembers(broker, dead_queue("chat")), what="the queue is on the disk")
     before = (broker.numbers, store.numbers, broker.pid, store.pid)
     broker.kill()
     store.kill()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from warren.client.raw import RawSocket
 
@@ -50,6 +51,18 @@ class Stack:
         stopped = self.run("down")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
 
+    def discard(self) -> None:
+        """End it at once, by `kill -9` of its supervisor: nothing it holds is needed any more."""
+        told = self.run("status", "--json").stdout
+        if not told.strip():
+            return  # it never ran
+        processes = [psutil.Process(p["pid"]) for p in json.loads(told)["processes"]]
+        supervisor = processes[0].parent()
+        assert supervisor is not None
+        supervisor.kill()
+        _, alive = psutil.wait_procs([supervisor, *processes], timeout=10)
+        assert not alive, alive
+
     def run(self, *arguments: str, within: float = 90) -> subprocess.CompletedProcess[str]:
         """Run a `warren` command on this stack."""
         return warren(*arguments, "--data", str(self.data), within=within)
@@ -67,7 +80,7 @@ class Stack:
 
     def pid(self, name: str) -> int:
         """Return the pid of a process by its name."""
-        return next(p["pid"] for p in self.status()["processes"] if p["name"] == name)
+        return int(next(p["pid"] for p in self.status()["processes"] if p["name"] == name))
 
     def kill(self, name: str) -> int:
         """`kill -9` a process; returns the pid it had."""

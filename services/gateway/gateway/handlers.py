@@ -200,7 +200,7 @@ class Frames:
         before = session.user
         session.rename(frame.name)  # it holds for what this socket sends next
         with root_span("rename", **{"enduser.id": before.id}) as traceparent:
-            wanted = RenameUser(user=before, name=frame.name, time=now())
+            wanted = RenameUser(user=before, name=frame.name, rooms=tuple(session.rooms), time=now())
             confirmed = self._commands.submit(event(wanted, EVENTS, "user.rename", traceparent=traceparent))
 
         def done(result: asyncio.Future[None]) -> None:

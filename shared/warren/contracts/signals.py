@@ -81,9 +81,13 @@ class GatewayBeat(Contract):
 
 @contract
 class RenameUser(Contract):
-    """A user wants another display name; `user.name` is the present one."""
+    """A user wants another display name; `user.name` is the present one.
+
+    `rooms` are those the asking session is in: presence may not have heard of them yet, or no more.
+    """
 
     TYPE: ClassVar[str] = "user.rename.v1"
     user: User
     name: UserName
+    rooms: tuple[RoomName, ...] = ()
     time: Time
