@@ -37,6 +37,7 @@ async def wound(stack: Stack, talk: Talk, rng: random.Random, victims: tuple[str
     for _ in range(times):
         await asyncio.sleep(rng.uniform(0, 2))  # the moment is what is random here
         victim = rng.choice(victims)
+        await eventually(lambda: stack.runs(victim), 30, what=f"{victim} runs")  # noqa: B023 - awaited in this round
         stack.kill(victim)
         killed.append(victim)
         await talk.said(rng.randint(50, 400), within=90)

@@ -82,6 +82,10 @@ class Stack:
         """Return the pid of a process by its name."""
         return int(next(p["pid"] for p in self.status()["processes"] if p["name"] == name))
 
+    def runs(self, name: str) -> bool:
+        """Whether a process of this name runs just now: one that was killed before may not be back yet."""
+        return any(p["name"] == name for p in self.status()["processes"])
+
     def kill(self, name: str) -> int:
         """`kill -9` a process; returns the pid it had."""
         pid = self.pid(name)
