@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.stack import Stack
+from tests.support.stack import Stack, running_stack
 from tests.support.talk import Talk
 from tests.support.waiting import eventually
 
@@ -23,12 +23,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(580)]
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that may be hurt."""
-    stack = Stack(tmp_path_factory.mktemp("chaos"))
-    try:
-        stack.up()
+    with running_stack(tmp_path_factory.mktemp("chaos")) as stack:
         yield stack
-    finally:
-        stack.discard()
 
 
 async def wound(stack: Stack, talk: Talk, rng: random.Random, victims: tuple[str, ...], times: int) -> list[str]:

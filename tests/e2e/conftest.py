@@ -9,18 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.stack import Stack
+from tests.support.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`warren up --detach` in a directory of its own."""
-    stack = Stack(tmp_path_factory.mktemp("stack"))
-    try:
-        stack.up()
+    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
-    finally:
-        stack.discard()
 
 
 @pytest.fixture

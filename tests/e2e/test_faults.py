@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.stack import Stack
+from tests.support.stack import Stack, running_stack
 from tests.support.talk import Talk
 from tests.support.waiting import eventually
 
@@ -16,12 +16,8 @@ VICTIMS = ("chat", "presence", "audit", "gateway-1", "store", "broker")
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that may be hurt."""
-    stack = Stack(tmp_path_factory.mktemp("fragile"))
-    try:
-        stack.up()
+    with running_stack(tmp_path_factory.mktemp("fragile")) as stack:
         yield stack
-    finally:
-        stack.discard()
 
 
 @pytest.mark.timeout(180)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,17 @@ class Stack:
         """Return the JSON lines of a process' log."""
         lines = (self.data / "logs" / f"{name}.log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@contextlib.contextmanager
+def running_stack(data: Path) -> Iterator[Stack]:
+    """A stack in `data`, ended at once when it is no longer needed, and also when it did not come up."""
+    stack = Stack(data)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.discard()
 
 
 async def guest(base: str, name: str | None = None) -> dict[str, Any]:
