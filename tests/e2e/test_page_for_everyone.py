@@ -58,10 +58,11 @@ async def test_text_is_text_and_links_are_safe(stack: Stack, room: str, visit: V
             await mallory.send(room, text)
         await mallory.rename("<i>Mallory</i>")
         await mallory.send(room, "see https://example.org/a?b=<c>, or http://me@example.org/")
+        # A rename and a message travel apart: one who left before the page heard of the rename is nobody it knows.
+        await expect(ann.page.get_by_test_id("notice").locator(".name")).to_have_text("<i>Mallory</i>")
     await expect(ann.message("see https")).to_have_count(1)
     assert [row["text"] for row in await ann.log()][: len(html)] == list(html)
     await expect(ann.message("bold").get_by_test_id("author")).to_have_text("<img src=x onerror=alert(4)>")
-    await expect(ann.page.get_by_test_id("notice").locator(".name")).to_have_text("<i>Mallory</i>")
     await expect(ann.part("me-name")).to_have_text("<u>Ann</u>")
     await expect(ann.part("shell").locator("img, script, b, i, u, iframe")).to_have_count(0)
     links = ann.part("log").locator("a")

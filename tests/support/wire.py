@@ -50,10 +50,15 @@ class Wire:
         await to.publish(message, key, mandatory=mandatory)
 
     async def get(self, queue: str) -> AbstractIncomingMessage | None:
-        """Take one message off a queue (acked), if there is one; a queue that is missing has none."""
+        """Take one message off a queue (acked), if there is one; a queue that is missing has none.
+
+        It looks first: to get from a quorum queue that is just being declared closes the connection (RabbitMQ 3.10).
+        """
         try:
             async with self._connection.channel() as channel:
-                return await (await channel.get_queue(queue, ensure=False)).get(no_ack=True, fail=False)
+                found = await channel.declare_queue(queue, passive=True)
+                has_some = bool(found.declaration_result.message_count)
+                return await found.get(no_ack=True, fail=False) if has_some else None
         except ChannelNotFoundEntity:
             return None
 
