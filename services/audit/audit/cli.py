@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,39 +13,20 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audit import showing
-from audit.asking import Audit, AuditError
 from audit.trail import Step, in_order, of_logs, of_record
-from warren.cli.console import complain, err, fail, out
+from warren.cli.console import complain, err, fail, out, print_json
 from warren.cli.examples import examples
-from warren.contracts import now, rfc3339
+from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Until, Url, moment
+from warren.cli.service_client import ServiceClient, ServiceError
 from warren.errors import WarrenError
 
 MAX_RECORDS = 1000
 MAX_TRACES = 10
+SLOW = 120
+"""Seconds: a search may have to read far back."""
 _TRACE = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?")
-_SPAN = re.compile(r"(\d+)(s|m|h|d)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Data directory of the stack.", file_okay=False)]
-Url = Annotated[
-    str | None, typer.Option(metavar="URL", help="An audit service elsewhere; token in WARREN_SERVICE_TOKEN.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-DEFAULT_DATA = Path(".warren")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Search the record of all that passed, verify it.")
-
-
-def _moment(text: str | None) -> str | None:
-    """Read `1h` (ago) or an RFC 3339 time."""
-    if text is None:
-        return None
-    if span := _SPAN.fullmatch(text):
-        return rfc3339(now() - timedelta(**{_UNITS[span[2]]: int(span[1])}))
-    try:
-        return rfc3339(datetime.fromisoformat(text))
-    except ValueError:
-        fail(f"{text!r} is no time: say 30s, 15m, 2h, 7d (ago) or 2026-11-23T05:00:00Z")
 
 
 @examples(
@@ -59,8 +40,8 @@ def search(
     type: Annotated[str | None, typer.Option(help="As in message.posted.v1.")] = None,  # noqa: A002 - the option's name
     trace: Annotated[str | None, typer.Option(help="A trace id.")] = None,
     message: Annotated[str | None, typer.Option(help="A client's id of a message, or an AMQP message_id.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="30s, 15m, 2h, 7d (ago), or RFC 3339.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Likewise.")] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_RECORDS)] = 100,
     oldest: Annotated[bool, typer.Option("--oldest", help="The oldest first instead of the newest.")] = False,
     data: Data = DEFAULT_DATA,
@@ -68,19 +49,20 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find records; all that is given must hold."""
-    found = Audit(data, url).records(
+    found = _records(
+        _service(data, url),
         room=room,
         user=user,
         type=type,
         trace=trace,
         message=message,
-        since=_moment(since),
-        until=_moment(until),
+        since=moment(since),
+        until=moment(until),
         limit=limit,
         order="oldest" if oldest else "newest",
     )
     if as_json:
-        _print_json({"records": found})
+        print_json({"records": found})
     elif found:
         out.print(showing.records(found, wide=showing.room_for(out)))
         if len(found) == limit:
@@ -104,11 +86,11 @@ def verify(
     result: dict[str, Any] = {}
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("verify", total=None)
-        for result in Audit(data, url).verify(chain):
+        for result in _verification(_service(data, url), chain):
             if "expected" in result:
                 progress.update(task, total=result["expected"], completed=result["records"])
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
         _say(result)
     if not result["ok"]:
@@ -130,7 +112,7 @@ def trace(
     if (id is None) == (message is None):
         fail("give either a trace id or --message ID")
     try:
-        audit: Audit | None = Audit(data, url)
+        audit: ServiceClient | None = _service(data, url)
     except WarrenError as e:
         audit = None
         complain(f"no records: {e}")
@@ -141,10 +123,28 @@ def trace(
         what = f"message {message}" if message is not None else f"trace {traces[0]}"
         fail(f"nothing is known of {what}: it is neither on record nor in {data / 'logs'}", 1)
     if as_json:
-        _print_json({"traces": [{"trace": t, "steps": _plain(steps)} for t, steps in known.items()]})
+        print_json({"traces": [{"trace": t, "steps": _plain(steps)} for t, steps in known.items()]})
         return
     for t, steps in known.items():
         out.print(showing.trail(t, steps, wide=showing.room_for(out)))
+
+
+def _service(data: Path, url: str | None) -> ServiceClient:
+    return ServiceClient("audit", data, url, timeout=SLOW)
+
+
+def _records(audit: ServiceClient, **query: str | int | None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = audit.get("/records", **query)["records"]
+    return found
+
+
+def _verification(audit: ServiceClient, chain: str | None) -> Iterator[dict[str, Any]]:
+    """Yield progress while the record is verified, at last the result, which has `ok`."""
+    last: dict[str, Any] = {}
+    for line in audit.lines("/verify", progress="true", chain=chain):
+        yield (last := orjson.loads(line))
+    if "ok" not in last:
+        raise ServiceError("the verification was cut short; see the log of the audit service")
 
 
 def _trace_id(text: str) -> str:
@@ -154,21 +154,21 @@ def _trace_id(text: str) -> str:
     return found[1]
 
 
-def _traces_of(audit: Audit | None, message: str) -> list[str]:
+def _traces_of(audit: ServiceClient | None, message: str) -> list[str]:
     """Return the traces of a message; nothing stands for records without one."""
     if audit is None:
         fail("only the audit service knows the trace of a message", 1)
-    found = audit.records(message=message, order="oldest", limit=MAX_RECORDS)
+    found = _records(audit, message=message, order="oldest", limit=MAX_RECORDS)
     return list(dict.fromkeys(str(r.get("trace", "")) for r in found))[:MAX_TRACES]
 
 
-def _steps(audit: Audit | None, data: Path, trace: str, message: str | None) -> list[Step]:
+def _steps(audit: ServiceClient | None, data: Path, trace: str, message: str | None) -> list[Step]:
     steps: list[Step] = []
     if audit is not None:
         query = {"trace": trace} if trace else {"message": message}
         try:
-            found = audit.records(**query, order="oldest", limit=MAX_RECORDS)
-        except AuditError as e:
+            found = _records(audit, **query, order="oldest", limit=MAX_RECORDS)
+        except ServiceError as e:
             complain(f"no records: {e}")
             found = []
         steps += [s for r in found if trace or not r.get("trace") for s in of_record(r)]
@@ -194,10 +194,6 @@ def _say(result: dict[str, Any]) -> None:
     if result["more_problems"]:
         out.print(f"… and {result['more_problems']} more")
     complain(f"the record is not whole; read {where}")
-
-
-def _print_json(content: Any) -> None:
-    typer.echo(orjson.dumps(content).decode())
 
 
 for _command in (search, verify):

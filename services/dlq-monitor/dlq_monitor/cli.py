@@ -5,32 +5,25 @@ from __future__ import annotations
 import getpass
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import orjson
 import typer
 
 from dlq_monitor import showing
-from dlq_monitor.asking import AskingError, DlqMonitor, NoError
-from warren.cli.console import err, fail, out
+from warren.cli.console import err, fail, out, print_json
 from warren.cli.examples import examples
-from warren.contracts import now, rfc3339
+from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
+from warren.cli.service_client import RefusedError, ServiceClient
+from warren.errors import WarrenError
 
 MAX_LETTERS = 1000
 UNCUT = 200
 """Columns where there is no terminal, and nothing is to be cut."""
 
-DEFAULT_DATA = Path(".warren")
-_SPAN = re.compile(r"(\d+)(s|m|h|d)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _ID = re.compile(r"[0-9a-f]{1,32}")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or as much of it as no other begins with.")]
-Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Data directory of the stack.", file_okay=False)]
-Url = Annotated[str | None, typer.Option(metavar="URL", help="A dlq-monitor elsewhere; token in WARREN_SERVICE_TOKEN.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Actor = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides; your login name if not given.")]
 
 app = typer.Typer(
@@ -51,17 +44,18 @@ def list_letters(
     type: Annotated[str | None, typer.Option(help="Only this type, as in message.post.v1.")] = None,  # noqa: A002 - the option's name
     cause: Annotated[str | None, typer.Option(help="Only this cause, as in ContractError.")] = None,
     status: Annotated[Literal["new", "replayed", "discarded"] | None, typer.Option(help="Only these.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="30s, 15m, 2h, 7d (ago), or RFC 3339.")] = None,
+    since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LETTERS)] = 50,
     data: Data = DEFAULT_DATA,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """List letters, the newest first; all that is given must hold."""
-    monitor = DlqMonitor(data, url)
-    found = monitor.letters(queue=queue, type=type, cause=cause, status=status, since=_moment(since), limit=limit)
+    found = _service(data, url).get(
+        "/letters", queue=queue, type=type, cause=cause, status=status, since=moment(since), limit=limit
+    )
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found["items"]:
         _uncut()
         out.print(showing.letters(found["items"]))
@@ -83,9 +77,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one letter."""
-    found = _asked(lambda: DlqMonitor(data, url).letter(_checked(id)))
+    found = _asked(lambda: _service(data, url).get(f"/letters/{_checked(id)}"))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         _uncut()
         out.print(showing.letter(found, body=body))
@@ -104,7 +98,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Send a letter again to the queue it died in, under the same message id."""
-    found = _asked(lambda: DlqMonitor(data, url).decide(_checked(id), "replay", _actor(actor), reason))
+    found = _decide(_service(data, url), id, "replay", actor, reason)
     _done(found, f"sent to {found['queue']} again", as_json)
 
 
@@ -120,14 +114,23 @@ def discard(
     """Give a letter up. It stays on record with your reason."""
     if not reason.strip():
         fail("say why with --reason TEXT")
-    found = _asked(lambda: DlqMonitor(data, url).decide(_checked(id), "discard", _actor(actor), reason))
+    found = _decide(_service(data, url), id, "discard", actor, reason)
     _done(found, "discarded", as_json)
+
+
+def _service(data: Path, url: str | None) -> ServiceClient:
+    return ServiceClient("dlq-monitor", data, url)
+
+
+def _decide(service: ServiceClient, id: str, decision: str, actor: str | None, reason: str) -> dict[str, Any]:  # noqa: A002
+    told = {"actor": _actor(actor), "reason": reason}
+    return _asked(lambda: service.post(f"/letters/{_checked(id)}/{decision}", told))
 
 
 def _asked(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return ask()
-    except NoError as e:
+    except RefusedError as e:
         fail(str(e), 1)
 
 
@@ -143,24 +146,12 @@ def _actor(given: str | None) -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        raise AskingError("your login name is not known here: give --actor NAME") from None
-
-
-def _moment(text: str | None) -> str | None:
-    """Read `2h` (ago) or an RFC 3339 time."""
-    if text is None:
-        return None
-    if span := _SPAN.fullmatch(text):
-        return rfc3339(now() - timedelta(**{_UNITS[span[2]]: int(span[1])}))
-    try:
-        return rfc3339(datetime.fromisoformat(text))
-    except ValueError:
-        fail(f"{text!r} is no time: say 30s, 15m, 2h, 7d (ago) or 2026-11-23T05:00:00Z")
+        raise WarrenError("your login name is not known here: give --actor NAME") from None
 
 
 def _done(letter: dict[str, Any], words: str, as_json: bool) -> None:
     if as_json:
-        _print_json(letter)
+        print_json(letter)
     else:
         out.print(f"[green]✓[/] letter {letter['id'][: showing.SHORT]}: {words}", soft_wrap=True)
 
@@ -168,10 +159,6 @@ def _done(letter: dict[str, Any], words: str, as_json: bool) -> None:
 def _uncut() -> None:
     if not out.is_terminal:
         out.width = max(out.width, UNCUT)
-
-
-def _print_json(content: Any) -> None:
-    typer.echo(orjson.dumps(content).decode())
 
 
 @app.callback()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -27,3 +28,8 @@ def fail(message: str, code: int = 2) -> NoReturn:
     """Complain and end the command with an exit code."""
     complain(message)
     raise typer.Exit(code)
+
+
+def print_json(content: Any) -> None:
+    """Print JSON for machines: one line, no colours, nothing cut."""
+    typer.echo(orjson.dumps(content).decode())

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from warren.cli.local import stack_state
-from warren.stack.state import NotRunningError
+from warren.stack.state import NotRunningError, read_state
 
 DEFAULT = "http://127.0.0.1:8080"
 
@@ -16,6 +15,6 @@ def gateways(urls: Sequence[str] | None, data: Path) -> list[str]:
     if urls:
         return list(urls)
     try:
-        return stack_state(data).gateways or [DEFAULT]
+        return read_state(data).gateways or [DEFAULT]
     except NotRunningError:
         return [DEFAULT]

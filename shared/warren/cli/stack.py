@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from warren.cli.examples import examples
-
-DEFAULT_DATA = Path(".warren")
-
-Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Directory of data, logs and secrets.", file_okay=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+from warren.cli.options import DEFAULT_DATA, Data, Json
 
 
 @examples(

@@ -10,7 +10,7 @@ import psutil
 
 from warren.cli.console import fail, out
 from warren.stack.lock import holder
-from warren.stack.process import end_leftovers
+from warren.stack.process import end_leftovers, end_of
 
 PATIENCE = 75.0
 """Seconds an orderly stop may take before the supervisor, and with it everything, is killed."""
@@ -31,14 +31,19 @@ def down(data: Path) -> None:
         try:
             supervisor = psutil.Process(pid)
             supervisor.terminate()
-            supervisor.wait(PATIENCE)
+            asyncio.run(_end(pid, PATIENCE))
         except psutil.NoSuchProcess:
             pass
         except psutil.AccessDenied:
             fail(f"process {pid} belongs to another user: only that user may stop it", 1)
-        except psutil.TimeoutExpired:
+        except TimeoutError:
             supervisor.kill()
-            supervisor.wait()
+            asyncio.run(_end(pid, None))
             out.print(f"[yellow]It did not stop within {PATIENCE:.0f} s and was killed.[/]")
         asyncio.run(end_leftovers(data))
     out.print(f"[green]✓[/] stopped after {time.monotonic() - began:.1f} s; the data stays in {data}")
+
+
+async def _end(pid: int, within: float | None) -> None:
+    async with asyncio.timeout(within):
+        await end_of(pid)

@@ -103,7 +103,7 @@ def in_background(options: Options) -> None:
                 return
             progress.show(event)
             deaths[event.process] += event.state == WAITING
-            if deaths[event.process] >= DEATHS:
+            if event.hopeless or deaths[event.process] >= DEATHS:
                 reason = f"{event.process} cannot be started: {event.detail}\n{event.last_lines}"
                 break
         else:

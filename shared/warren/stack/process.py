@@ -31,6 +31,8 @@ from warren.stack.logs import tail
 from warren.stack.ports import Port, listens
 
 LOOPBACK = "127.0.0.1"
+BAD_SETTINGS = 2
+"""Exit code of a service whose settings are wrong (`warren.runtime.main`)."""
 PROBE_INTERVAL = 0.2
 """Seconds between two questions whether a starting process is ready."""
 
@@ -163,7 +165,7 @@ class Process(ABC):
             return True
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await _end_of(self._child.pid)
+                await end_of(self._child.pid)
         return self._child.poll() is not None
 
     @property
@@ -174,6 +176,11 @@ class Process(ABC):
             return "runs"
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
 
+    @property
+    def refused_settings(self) -> bool:
+        """Whether it ended because its settings are wrong: to start it again as it is does not help."""
+        return self._child is not None and self._child.poll() == BAD_SETTINGS
+
     async def end(self) -> None:
         """Ask it to end, wait, kill it if it does not within its grace."""
         child = self._child
@@ -181,7 +188,7 @@ class Process(ABC):
             child.terminate()
             if not await self.ended(within=self.grace):
                 _kill_group(child.pid)
-                await _end_of(child.pid)
+                await end_of(child.pid)
             _kill_group(child.pid)  # helpers it may have left
 
     async def stop(self) -> None:
@@ -214,7 +221,7 @@ async def _end_leftover(pid_file: Path) -> bool:
     if process:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-        await _end_of(process.pid)
+        await end_of(process.pid)
     return process is not None
 
 
@@ -236,8 +243,8 @@ def _kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-async def _end_of(pid: int) -> None:
-    """Wait until process `pid` has ended; it may stay a zombie until its parent asks."""
+async def end_of(pid: int) -> None:
+    """Wait until process `pid`, any child of anyone, has ended; it may stay a zombie until its parent asks."""
     try:
         watch = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -41,6 +41,8 @@ class Event:
     detail: str = ""
     pid: int | None = None
     last_lines: str = ""
+    hopeless: bool = False
+    """It will end again: its settings are wrong."""
 
 
 @dataclass(slots=True)
@@ -114,7 +116,8 @@ class Supervisor:
                 record.replaced = False
                 continue
             delay = backoff.after(time.monotonic() - born)
-            self._set(process, WAITING, f"{reason}; starting again in {delay:.1f} s", tail(process.log))
+            detail = f"{reason}; starting again in {delay:.1f} s"
+            self._set(process, WAITING, detail, tail(process.log), process.refused_settings)
             await asyncio.sleep(delay)
 
     async def _start(self, process: Process) -> None:
@@ -165,12 +168,14 @@ class Supervisor:
             for process in self.stack.processes():
                 process.kill()
 
-    def _set(self, process: Process, state: str, detail: str = "", last_lines: str = "") -> None:
+    def _set(
+        self, process: Process, state: str, detail: str = "", last_lines: str = "", hopeless: bool = False
+    ) -> None:
         record = self._records[process.name]
         record.state = state
         if state == STARTING:
             record.since = time.time()
-        self._tell(Event(process.name, state, detail, process.pid, last_lines))
+        self._tell(Event(process.name, state, detail, process.pid, last_lines, hopeless))
         ready = all(r.state == READY for r in self._records.values())
         with suppress(OSError):  # a full disk must not end what runs
             write_state(self.stack.data, self._state(ready=ready))
