@@ -9,11 +9,15 @@ from gateway.room import Room
 
 
 class Member:
+    """Frames are words here, each with a space behind it."""
+
     def __init__(self) -> None:
         self.got: list[str] = []
 
-    def send(self, frame: str) -> None:
-        self.got.append(frame)
+    def send(self, frames: bytes, count: int = 1) -> None:
+        words = frames.decode().split()
+        assert len(words) == count
+        self.got += words
 
     @property
     def entries(self) -> list[int]:
@@ -21,10 +25,14 @@ class Member:
         return [int(f) for f in self.got if f.isdigit()]
 
 
+def word(text: str) -> bytes:
+    return f"{text} ".encode()
+
+
 def joined(room: Room, seq: int) -> Member:
     member = Member()
     room.enter(member)
-    room.snapshot(member, seq, f"joined@{seq}")
+    room.snapshot(member, seq, word(f"joined@{seq}"))
     return member
 
 
@@ -32,7 +40,8 @@ def test_live_entries_reach_members_in_order() -> None:
     room = Room("r")
     member = joined(room, 0)
     for seq in (1, 2, 3):
-        assert room.entry(seq, str(seq))
+        assert room.entry(seq, word(str(seq)))
+    room.flush()
     assert member.got == ["joined@0", "1", "2", "3"]
 
 
@@ -40,17 +49,19 @@ def test_an_entry_told_twice_is_given_once() -> None:
     room = Room("r")
     member = joined(room, 0)
     for seq in (1, 1, 2, 1, 2):
-        room.entry(seq, str(seq))
+        room.entry(seq, word(str(seq)))
+    room.flush()
     assert member.entries == [1, 2]
 
 
 def test_nothing_beyond_a_gap_is_given_before_the_gap_is_filled() -> None:
     room = Room("r")
     member = joined(room, 1)
-    assert not room.entry(4, "4")
-    assert not room.entry(3, "3")
+    assert not room.entry(4, word("4"))
+    assert not room.entry(3, word("3"))
     assert member.entries == []
-    assert room.entry(2, "2")
+    assert room.entry(2, word("2"))
+    room.flush()
     assert member.entries == [2, 3, 4]
 
 
@@ -59,11 +70,12 @@ def test_what_comes_while_the_snapshot_is_on_its_way_follows_it_once() -> None:
     old = joined(room, 5)
     new = Member()
     room.enter(new)
-    room.entry(6, "6")
-    room.tell("presence")
-    room.entry(7, "7")
-    room.snapshot(new, 6, "joined@6")  # chat had stored 6 when it was asked
-    room.entry(8, "8")
+    room.entry(6, word("6"))
+    room.tell(word("presence"))
+    room.entry(7, word("7"))
+    room.snapshot(new, 6, word("joined@6"))  # chat had stored 6 when it was asked
+    room.entry(8, word("8"))
+    room.flush()
     assert old.entries == [6, 7, 8]
     assert new.got == ["joined@6", "presence", "7", "8"]
 
@@ -73,9 +85,10 @@ def test_a_snapshot_ahead_of_the_room_is_not_told_again() -> None:
     joined(room, 5)
     ahead = Member()
     room.enter(ahead)
-    room.snapshot(ahead, 7, "joined@7")
+    room.snapshot(ahead, 7, word("joined@7"))
     for seq in (6, 7, 8):
-        room.entry(seq, str(seq))
+        room.entry(seq, word(str(seq)))
+    room.flush()
     assert ahead.entries == [8]
 
 
@@ -84,8 +97,9 @@ def test_who_left_gets_nothing_even_if_its_snapshot_arrives() -> None:
     gone = Member()
     room.enter(gone)
     room.leave(gone)
-    room.snapshot(gone, 1, "joined@1")
-    room.entry(2, "2")
+    room.snapshot(gone, 1, word("joined@1"))
+    room.entry(2, word("2"))
+    room.flush()
     assert gone.got == []
     assert room.empty
 
@@ -94,9 +108,10 @@ def test_joining_again_replaces_the_membership() -> None:
     room = Room("r")
     member = joined(room, 1)
     room.enter(member)
-    room.entry(2, "2")
-    room.snapshot(member, 2, "joined@2")
-    room.entry(3, "3")
+    room.entry(2, word("2"))
+    room.snapshot(member, 2, word("joined@2"))
+    room.entry(3, word("3"))
+    room.flush()
     assert member.got == ["joined@1", "joined@2", "3"]
 
 
@@ -106,11 +121,12 @@ def test_joining_again_replaces_the_membership() -> None:
     join_at=st.integers(0, 24),
     answer_after=st.integers(0, 24),
     ahead=st.integers(0, 3),
+    turn=st.integers(1, 5),
 )
 def test_every_member_sees_one_dense_order(
-    head: int, arrivals: list[int], join_at: int, answer_after: int, ahead: int
+    head: int, arrivals: list[int], join_at: int, answer_after: int, ahead: int, turn: int
 ) -> None:
-    """Facts in any order and twice, a second member joining at any moment with a snapshot that may be ahead."""
+    """Facts in any order and twice, given out in turns; a second member joins at any moment, its snapshot ahead."""
     room = Room("r")
     first = joined(room, head)
     second, asked_at = Member(), 0
@@ -120,7 +136,10 @@ def test_every_member_sees_one_dense_order(
         if step == max(join_at, answer_after):
             assert room.seq is not None
             asked_at = min(12, room.seq + ahead)
-            room.snapshot(second, asked_at, "joined")
-        room.entry(seq, str(seq))
+            room.snapshot(second, asked_at, word("joined"))
+        room.entry(seq, word(str(seq)))
+        if step % turn == 0:
+            room.flush()
+    room.flush()
     assert first.entries == list(range(head + 1, 13))
     assert second.entries == list(range(asked_at + 1, 13))

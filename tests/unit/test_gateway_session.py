@@ -5,66 +5,79 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-import orjson
+import pytest
+from websockets.frames import Frame, Opcode
 
 from gateway.auth import Identity
-from gateway.session import Session
+from gateway.framing import framed, text_frame
+from gateway.session import Outbox, Session
 from gateway.settings import GatewaySettings
 from warren.contracts import User
 from warren.contracts.closing import DRAIN
+from warren.contracts.frames import Goodbye
 
 
-class Socket:
+class Wire:
+    """A transport whose client reads until `stands_still`."""
+
     def __init__(self) -> None:
-        self.sent: list[str] = []
-        self.closed: tuple[int, str | None] | None = None
-        self.reads = asyncio.Event()
-        self.reads.set()
+        self.writes: list[bytes] = []
+        self.closed: tuple[int, str] | None = None
+        self.stands_still = False
 
-    async def send_text(self, data: str) -> None:
-        await self.reads.wait()
-        self.sent.append(data)
+    def write(self, frames: bytes) -> None:
+        self.writes.append(frames)
 
-    async def close(self, code: int = 1000, reason: str | None = None) -> None:
-        await self.reads.wait()
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self.writes)) if self.stands_still else 0
+
+    def end(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
 
-def session(socket: Socket) -> Session:
+def session(wire: Wire) -> Session:
     settings = GatewaySettings(jwt_secret="x" * 32, send_buffer=65_536)  # type: ignore[arg-type]  # pydantic wraps it
     identity = Identity(User(id="u", name="U"), datetime.now(UTC))
-    return Session(socket, identity, "127.0.0.1", settings)
+    return Session(wire, identity, "127.0.0.1", settings, Outbox())
 
 
-async def test_frames_are_written_in_order_then_the_goodbye_then_the_close() -> None:
-    socket = Socket()
-    one = session(socket)
-    for frame in ("a", "b", "c"):
-        one.send(frame)
+async def test_frames_are_written_in_order_once_a_turn_then_the_goodbye_then_the_close() -> None:
+    wire = Wire()
+    one = session(wire)
+    for frames in (b"a", b"b", b"c"):
+        one.send(frames)
+    assert wire.writes == []
+    await asyncio.sleep(0)
+    assert wire.writes == [b"abc"]
+    one.send(b"d")
     one.close(DRAIN, reconnect_after=1.5)
-    one.send("too late")
-    await one.write()
-    assert socket.sent[:3] == ["a", "b", "c"]
-    assert orjson.loads(socket.sent[3]) == {"type": "goodbye", "reason": "drain", "reconnect_after": 1.5}
-    assert len(socket.sent) == 4
-    assert socket.closed == (4010, "drain")
+    one.send(b"too late")
+    await asyncio.sleep(0)
+    assert b"".join(wire.writes) == b"abcd" + framed(Goodbye(reason="drain", reconnect_after=1.5))
+    assert wire.closed == (4010, "drain")
 
 
-async def test_a_reader_that_stands_still_is_closed_as_slow_in_bounded_time() -> None:
-    socket = Socket()
-    one = session(socket)
-    writing = asyncio.create_task(one.write())
-    socket.reads.clear()
+async def test_a_reader_that_stands_still_is_closed_as_slow_with_bounded_memory() -> None:
+    wire = Wire()
+    one = session(wire)
+    wire.stands_still = True
     while one.closing is None:
-        one.send("x" * 1000)
+        one.send(b"x" * 1000)
         await asyncio.sleep(0)
     assert one.closing.name == "slow"
-    await asyncio.wait_for(writing, 5)
-    assert sum(map(len, socket.sent)) <= 65_536
+    assert wire.closed == (4008, "slow")
+    assert wire.waiting < 65_536 + 2_000
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+def test_frames_are_those_of_the_standard(size: int) -> None:
+    text = b"x" * size
+    assert text_frame(text) == Frame(Opcode.TEXT, text).serialize(mask=False)
 
 
 async def test_it_settles_when_the_broker_has_answered_for_all() -> None:
-    one = session(Socket())
+    one = session(Wire())
     one.begin()
     one.begin()
     waiting = asyncio.create_task(one.settled())
@@ -76,7 +89,7 @@ async def test_it_settles_when_the_broker_has_answered_for_all() -> None:
 
 
 async def test_a_late_word_of_an_older_rename_does_not_undo_a_newer_one() -> None:
-    one = session(Socket())
+    one = session(Wire())
     one.rename("B")
     one.rename("C")
     one.renamed("B")
@@ -87,7 +100,7 @@ async def test_a_late_word_of_an_older_rename_does_not_undo_a_newer_one() -> Non
 
 
 async def test_only_the_last_of_several_names_may_be_told() -> None:
-    one = session(Socket())
+    one = session(Wire())
     one.rename("B")
     one.rename("C")
     one.renamed("C")

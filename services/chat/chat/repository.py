@@ -1,18 +1,20 @@
 """The log of rooms in the store (database `warren_chat`).
 
-Collection `entries`: one document per entry. Its `_id` is the message's identity (room, user, the client's id), its
-index `order` is unique by `(room, seq)`: both refuse duplicates for ever.
+Collection `log`: one document per write and room, with consecutive entries of that room. Its `_id` is the place of the
+first (room, `seq`), its index `identity` is unique by room and message (user, the client's id): both refuse duplicates
+for ever, for a document is written whole or not at all.
 Collection `rooms`: one document per room, written before its first entry; `mark` is a place its log has reached.
 
-Trick: `seq` is dense, so every page is a range of the index, and the head lies a little beyond the mark. No query
-sorts: in a room of 20,000 entries that is 4 ms a page instead of 700 on the embedded store.
+Tricks: entries that come together share one document (110 µs an entry instead of 270 at forty); `seq` is dense, so
+every page is a range of `_id`, and the head lies a little beyond the mark. No query sorts.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -26,6 +28,9 @@ _DUPLICATE = 11000
 
 MAX_IN = 100
 """Values of one `$in`; the embedded store's cost grows with their square."""
+
+MAX_ENTRIES = 100
+"""Entries of one document; a page looks that far back for the one that its first entry is in."""
 
 MARK_EVERY = 200
 """Entries between two marks of a room: what finding its head has to look through at the most, but for a crash."""
@@ -44,23 +49,30 @@ class Entries:
     """Reads and appends the logs of rooms."""
 
     def __init__(self, database: Database) -> None:
-        self._entries = database["entries"]
+        self._log = database["log"]
         self._rooms = database["rooms"]
 
     async def prepare(self) -> None:
-        """Create the index that order rests on."""
+        """Create the index that identity rests on."""
         with store_errors():
-            await self._entries.create_indexes(
-                [IndexModel([("room", ASCENDING), ("seq", ASCENDING)], name="order", unique=True)]
+            await self._log.create_indexes(
+                [IndexModel([("room", ASCENDING), ("ids", ASCENDING)], name="identity", unique=True)]
             )
 
     async def known(self, keys: Iterable[Key]) -> dict[Key, Entry]:
         """Return the entries that exist of these identities."""
-        ids = [_identity(k) for k in keys]
-        parts = [ids[start : start + MAX_IN] for start in range(0, len(ids), MAX_IN)]
+        wanted = set(keys)
+        ids: dict[str, list[str]] = {}
+        for room, user, message in wanted:
+            ids.setdefault(room, []).append(_identity(user, message))
+        asked = [
+            {"room": room, "ids": {"$in": some[start : start + MAX_IN]}}
+            for room, some in ids.items()
+            for start in range(0, len(some), MAX_IN)
+        ]
         with store_errors():
-            found = await asyncio.gather(*[self._entries.find({"_id": {"$in": p}}).to_list(None) for p in parts])
-        return {e.key: e for documents in found for e in map(_entry, documents)}
+            found = await asyncio.gather(*[self._log.find(q).to_list(None) for q in asked])
+        return {e.key: e for documents in found for d in documents for e in _entries(d) if e.key in wanted}
 
     async def head(self, room: str) -> int:
         """Return the highest `seq` of a room, 0 for one without entries."""
@@ -69,8 +81,10 @@ class Entries:
             if found is None:
                 return 0
             mark: int = found.get("mark", 0)
-            beyond = await self._entries.find({"room": room, "seq": {"$gt": mark}}, {"seq": 1}).to_list(None)
-        return max((int(d["seq"]) for d in beyond), default=mark)
+            beyond = await self._log.find(
+                {"_id": {"$gt": _place(room, mark), "$lt": _place(room, None)}}, {"last": 1}
+            ).to_list(None)
+        return max((int(d["last"]) for d in beyond), default=mark)
 
     async def heads(self, rooms: Iterable[str]) -> dict[str, int]:
         """Return the highest `seq` of each room."""
@@ -80,31 +94,28 @@ class Entries:
     async def append(self, groups: Sequence[Sequence[Entry]]) -> list[Exception | None]:
         """Store groups of new entries in one durable write, each in its order; returns how each group fared.
 
-        A group is refused whole by `KnownError` if one of its entries is there already (those before it are stored
-        now), or by `DeposedError` if another process has written to the room meanwhile; the others are stored.
+        A group is refused by `KnownError` if one of its entries is there already (others of it may be stored now),
+        or by `DeposedError` if another process has written to the room meanwhile; the other groups are stored.
         """
         outcomes: list[Exception | None] = [None] * len(groups)
-        rest = list(range(len(groups)))
+        documents = [(number, d) for number, group in enumerate(groups) for d in _documents(group)]
         with store_errors():
-            for entry in (e for group in groups for e in group if e.seq == 1):
-                await self._open_room(entry.room)
+            for room in (d["room"] for _, d in documents if d["first"] == 1):
+                await self._open_room(room)
+            rest = documents
             while rest:
-                owners = [g for g in rest for _ in groups[g]]
                 try:
-                    await self._entries.insert_many([_document(e) for g in rest for e in groups[g]], ordered=True)
+                    await self._log.insert_many([d for _, d in rest], ordered=True)
                     break
                 except BulkWriteError as e:
-                    failed = owners[e.details["writeErrors"][0]["index"]] if e.details.get("writeErrors") else rest[0]
+                    errors = e.details.get("writeErrors")
+                    failed = rest[errors[0]["index"] if errors else 0][0]
                     outcomes[failed] = _refusal(e)
-                    rest = [g for g in rest if g > failed]  # an ordered write stored those before
-            for entry in (e for group in groups for e in group if e.seq % MARK_EVERY == 0):
-                await self._raise_mark(entry)
+                    rest = [(n, d) for n, d in rest if n > failed]  # an ordered write stored those before
+            for number, document in documents:
+                if outcomes[number] is None and document["last"] // MARK_EVERY > (document["first"] - 1) // MARK_EVERY:
+                    await self._rooms.update_one({"_id": document["room"]}, {"$max": {"mark": document["last"]}})
         return outcomes
-
-    async def _raise_mark(self, entry: Entry) -> None:
-        """Note that the room's log has reached this entry, if it has."""
-        if await self._entries.find_one({"_id": _identity(entry.key), "seq": entry.seq}, {"seq": 1}):
-            await self._rooms.update_one({"_id": entry.room}, {"$max": {"mark": entry.seq}})
 
     async def _open_room(self, room: str) -> None:
         try:
@@ -122,12 +133,7 @@ class Entries:
         else:
             first, last = max(1, end - limit + 1), end
             truncated = first > 1
-        entries: list[Entry] = []
-        if first <= last:
-            with store_errors():
-                found = await self._entries.find({"room": room, "seq": {"$gte": first, "$lte": last}}).to_list(None)
-            entries = sorted(map(_entry, found), key=lambda e: e.seq)
-        return Page(tuple(entries), head, truncated)
+        return Page(tuple(await self._between(room, first, last)), head, truncated)
 
     async def rooms(self, limit: int) -> list[tuple[str, int, Entry]]:
         """Return rooms with their head and newest entry, the most recently active first."""
@@ -139,9 +145,17 @@ class Entries:
 
     async def _newest(self, room: str) -> Entry | None:
         head = await self.head(room)
+        return next(iter(await self._between(room, head, head)), None)
+
+    async def _between(self, room: str, first: int, last: int) -> list[Entry]:
+        """Return the entries from `seq` `first` to `last`, in order."""
+        if not 0 < first <= last:
+            return []
+        around = {"$gt": _place(room, max(0, first - MAX_ENTRIES)), "$lte": _place(room, last)}
         with store_errors():
-            found = await self._entries.find_one({"room": room, "seq": head}) if head else None
-        return _entry(found) if found else None
+            found = await self._log.find({"_id": around, "last": {"$gte": first}}).to_list(None)
+        entries = [e for d in found for e in _entries(d) if first <= e.seq <= last]
+        return sorted(entries, key=lambda e: e.seq)
 
 
 def _refusal(error: BulkWriteError) -> Exception:
@@ -149,34 +163,56 @@ def _refusal(error: BulkWriteError) -> Exception:
     if not duplicates:
         return error
     if "_id" in duplicates[0].get("keyPattern", {}):
-        return KnownError("a message of this identity is stored already")
-    return DeposedError("another process writes to this room")
+        return DeposedError("another process writes to this room")
+    return KnownError("a message of this identity is stored already")
 
 
-def _identity(key: Key) -> str:
-    return "\n".join(key)  # none of the three can contain a line break
+def _place(room: str, seq: int | None) -> str:
+    """Return what orders documents by room and place; None is beyond all places."""
+    return f"{room}\n{seq:016d}" if seq is not None else f"{room}\n:"  # the character after 9
 
 
-def _document(entry: Entry) -> Document:
+def _identity(user: str, message: str) -> str:
+    return f"{user}\n{message}"  # neither can contain a line break
+
+
+def _documents(entries: Sequence[Entry]) -> Iterator[Document]:
+    """Gather entries by room, in their order."""
+    for room, some in groupby(sorted(entries, key=lambda e: e.room), key=lambda e: e.room):
+        log = list(some)
+        for start in range(0, len(log), MAX_ENTRIES):
+            yield _document(room, log[start : start + MAX_ENTRIES])
+
+
+def _document(room: str, entries: Sequence[Entry]) -> Document:
     return {
-        "_id": _identity(entry.key),
-        "room": entry.room,
-        "seq": entry.seq,
-        "id": entry.id,
-        "user": {"id": entry.user.id, "name": entry.user.name},
-        "body": entry.body,
-        "time": entry.time,
-        "traceparent": entry.traceparent,
+        "_id": _place(room, entries[0].seq),
+        "room": room,
+        "first": entries[0].seq,
+        "last": entries[-1].seq,
+        "ids": [_identity(e.user.id, e.id) for e in entries],
+        "entries": [
+            {
+                "seq": e.seq,
+                "id": e.id,
+                "user": {"id": e.user.id, "name": e.user.name},
+                "body": e.body,
+                "time": e.time,
+                "traceparent": e.traceparent,
+            }
+            for e in entries
+        ],
     }
 
 
-def _entry(document: Document) -> Entry:
-    return Entry(
-        room=document["room"],
-        seq=document["seq"],
-        id=document["id"],
-        user=User.model_construct(**document["user"]),
-        body=document["body"],
-        time=document["time"],
-        traceparent=document.get("traceparent", ""),
-    )
+def _entries(document: Document) -> Iterator[Entry]:
+    for entry in document["entries"]:
+        yield Entry(
+            room=document["room"],
+            seq=entry["seq"],
+            id=entry["id"],
+            user=User.model_construct(**entry["user"]),
+            body=entry["body"],
+            time=entry["time"],
+            traceparent=entry.get("traceparent", ""),
+        )

@@ -8,8 +8,9 @@ import logging
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
-from fastapi import WebSocket, WebSocketDisconnect
+from fastapi import WebSocket
 from fastapi.responses import PlainTextResponse
 
 from gateway.auth import AuthError, Identity, Tokens, bearer, offered, origin_allowed
@@ -18,12 +19,13 @@ from gateway.hub import Hub
 from gateway.limits import Places, Rates
 from gateway.metrics import FRAMES_IN, SESSIONS
 from gateway.neighbours import Presence
-from gateway.session import Session
+from gateway.protocol import GatewayProtocol
+from gateway.session import Outbox, Session
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
 from warren.contracts import User
-from warren.contracts.closing import BAD_DATA, DRAIN, EXPIRED, FLOOD, FORBIDDEN, TOKEN, UNAVAILABLE, CloseCode
-from warren.contracts.frames import PROTOCOL, Error, Welcome, parse_client_frame
+from warren.contracts.closing import BAD_DATA, DRAIN, EXPIRED, FLOOD, FORBIDDEN, INTERNAL, TOKEN, UNAVAILABLE, CloseCode
+from warren.contracts.frames import CLIENT_FRAMES, PROTOCOL, Error, Welcome, parse_client_frame
 from warren.contracts.signals import SessionRow
 from warren.errors import ContractError, DependencyDownError, WarrenError
 from warren.health import Health
@@ -90,6 +92,8 @@ class Door:
         self._handshakes = Rates(settings.connect_rate, 2 * settings.connect_rate)
         self._addresses = Places(settings.sessions_per_address)
         self._users = Places(settings.sessions_per_user)
+        self._outbox = Outbox()
+        self._count = {kind: FRAMES_IN.labels(kind) for kind in (*CLIENT_FRAMES, "bad")}
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -120,7 +124,8 @@ class Door:
                 return
             identity = await self._with_present_name(identity)
             await socket.accept(subprotocol=PROTOCOL if PROTOCOL in protocols else None)
-            await self._serve(socket, Session(socket, identity, address, self._settings))
+            wire = GatewayProtocol.of(socket)
+            await self._serve(socket, wire, Session(wire, identity, address, self._settings, self._outbox))
 
     def _let_in(self, socket: WebSocket, token: str | None, address: str, places: contextlib.ExitStack) -> Identity:
         headers = socket.headers
@@ -153,51 +158,43 @@ class Door:
             return identity  # the token's name will do
         return Identity(User(id=identity.user.id, name=name), identity.expires) if name else identity
 
-    async def _serve(self, socket: WebSocket, session: Session) -> None:
+    async def _serve(self, socket: WebSocket, wire: GatewayProtocol, session: Session) -> None:
         self._sessions.add(session)
         self._empty.clear()
         self._hub.welcome(session.user.id, session)
         self._signals.opened(session.id, session.user)
         session.say(Welcome(session=session.id, user=session.user, limits=self._settings.limits))
         seconds = (session.expires - datetime.now(UTC)).total_seconds()
-        loop = asyncio.get_running_loop()
-        expiry = loop.call_later(min(seconds, 30 * 86400), session.close, EXPIRED)
-        writer = loop.create_task(session.write())
-        reader = loop.create_task(self._read(socket, session))
+        expiry = asyncio.get_running_loop().call_later(min(seconds, 30 * 86400), session.close, EXPIRED)
         try:
-            await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
+            wire.attach(partial(self._hear, session))
+            await socket.receive()  # all else goes straight to `_hear`: this is the end
         finally:
             expiry.cancel()
-            for task in (writer, reader):
-                task.cancel()
             self._frames.leave_all(session)
             self._hub.farewell(session.user.id, session)
             self._signals.closed(session.id, session.user)
             self._sessions.remove(session)
             if not self._sessions.all():
                 self._empty.set()
-        for outcome in await asyncio.gather(writer, reader, return_exceptions=True):
-            if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect | OSError | RuntimeError):
-                log.error("a session failed", extra={"fields": {"session": session.id}}, exc_info=outcome)
 
-    async def _read(self, socket: WebSocket, session: Session) -> None:
-        while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            if session.closing is not None:
-                continue  # what a client says to a closed door
-            text = message.get("text")
-            if text is None:
+    def _hear(self, session: Session, message: str | bytes) -> None:
+        if session.closing is not None:
+            return  # what a client says to a closed door
+        try:
+            if isinstance(message, str):
+                self._follow(session, message)
+            else:
                 session.close(BAD_DATA)
-                continue
-            self._hear(session, text)
+        except Exception:  # a bug of ours: it ends this session, and no other
+            log.exception("a session failed", extra={"fields": {"session": session.id}})
+            session.close(INTERNAL)
 
-    def _hear(self, session: Session, text: str) -> None:
+    def _follow(self, session: Session, text: str) -> None:
         try:
             frame = parse_client_frame(text)
         except ContractError as e:
-            FRAMES_IN.labels("bad").inc()
+            self._count["bad"].inc()
             session.bad_frames += 1
             limit = self._settings.bad_frames
             if limit and session.bad_frames > limit:
@@ -206,5 +203,5 @@ class Door:
                 session.error(Error(code="bad_frame", message=str(e)))
             return
         session.bad_frames = 0
-        FRAMES_IN.labels(frame.type).inc()
+        self._count[frame.type].inc()
         self._frames.follow(session, frame)

@@ -13,9 +13,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import orjson
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from gateway.framing import framed, framed_json
 from gateway.metrics import BACKFILLED, FANNED_OUT, ROOMS
 from gateway.neighbours import Chat, Page, Presence
 from gateway.room import Receiver, Room
@@ -28,7 +28,7 @@ from warren.contracts.events import (
     UserRenamed,
     UserTyping,
 )
-from warren.contracts.frames import Frame, Rejected, Renamed, TypingFrame, encode
+from warren.contracts.frames import Frame, Rejected, Renamed, TypingFrame
 from warren.contracts.frames import Presence as PresenceFrame
 from warren.envelope import Event
 from warren.errors import DependencyDownError
@@ -57,6 +57,8 @@ class Hub:
         self._rooms: dict[str, Room] = {}
         self._users: dict[str, set[UserSession]] = {}
         self._in_partition: dict[str, int] = {}
+        self._touched: set[Room] = set()
+        """Rooms with frames gathered from the facts in work."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._compare = asyncio.Event()
         self.feed = Feed(
@@ -126,7 +128,8 @@ class Hub:
         if room is None:
             return
         room.rev = max(room.rev, rev)
-        room.snapshot(session, seq, encode(joined))
+        room.snapshot(session, seq, framed(joined))
+        room.flush()
         self._fill_if_needed(room)
 
     # ------------------------------------------------------------------- facts
@@ -135,7 +138,11 @@ class Hub:
         """Give out what the feed brings."""
         for event in events:
             self._handlers[type(event.data)](event, event.data)
+        for room in self._touched:
+            room.flush()
+        self._touched.clear()
         posted = [e.trace_id for e in events if isinstance(e.data, MessagePosted)]
+        FANNED_OUT.inc(len(posted))
         if posted and log.isEnabledFor(logging.INFO):
             log.info("facts given out", extra={"fields": {"count": len(posted), "traces": posted}})
 
@@ -143,7 +150,7 @@ class Hub:
         room = self._rooms.get(fact.room)
         if room is None:
             return
-        frame = orjson.dumps(
+        frame = framed_json(
             {
                 "type": "message",
                 "room": fact.room,
@@ -154,13 +161,13 @@ class Hub:
                 "time": rfc3339(fact.time),
                 "trace": event.trace_id,
             }
-        ).decode()
-        FANNED_OUT.inc()
+        )
+        self._touched.add(room)
         if not room.entry(fact.seq, frame):
             self._fill_if_needed(room)
 
     def _rejected(self, _: Event, fact: MessageRejected) -> None:
-        frame = encode(Rejected(room=fact.room, id=fact.id, code=fact.code, message=fact.message))
+        frame = framed(Rejected(room=fact.room, id=fact.id, code=fact.code, message=fact.message))
         for session in tuple(self._users.get(fact.user.id, ())):
             session.send(frame)
 
@@ -169,8 +176,9 @@ class Hub:
         if room is None:
             return
         room.rev = max(room.rev, fact.rev)
+        self._touched.add(room)
         room.tell(
-            encode(
+            framed(
                 PresenceFrame(
                     room=fact.room,
                     rev=fact.rev,
@@ -190,13 +198,14 @@ class Hub:
         for name in fact.rooms:
             if room := self._rooms.get(name):
                 told.update(room.members)
-        frame = encode(Renamed(user=fact.user, was=fact.was))
+        frame = framed(Renamed(user=fact.user, was=fact.was))
         for receiver in told:
             receiver.send(frame)
 
     def _typing(self, _: Event, fact: UserTyping) -> None:
         if room := self._rooms.get(fact.room):
-            room.tell(encode(TypingFrame(room=fact.room, user=fact.user)), held=False)
+            self._touched.add(room)
+            room.tell(framed(TypingFrame(room=fact.room, user=fact.user)), held=False)
 
     # -------------------------------------------------------------------- gaps
 
@@ -213,7 +222,8 @@ class Hub:
                 page = await self._fetch(room)
                 BACKFILLED.inc(len(page.entries))
                 for frame in page.entries:
-                    room.entry(frame["seq"], orjson.dumps(frame).decode())
+                    room.entry(frame["seq"], framed_json(frame))
+                room.flush()
                 if not page.entries:
                     break
         except DependencyDownError as e:
@@ -273,7 +283,8 @@ class Hub:
         if found.rev > room.rev:
             room.rev = found.rev
             frame = {"type": "presence", "room": room.name, "rev": found.rev, "count": found.count}
-            room.tell(orjson.dumps({**frame, "joined": found.members, "left": [], "changed": []}).decode())
+            room.tell(framed_json({**frame, "joined": found.members, "left": [], "changed": []}))
+            room.flush()
 
     # ----------------------------------------------------------------- helpers
 

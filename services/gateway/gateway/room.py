@@ -2,6 +2,8 @@
 
 Every entry goes to every member once and in order, whatever arrives how: live facts, facts told twice, facts beyond a
 gap, pages from chat's log. What lies beyond a gap waits until the gap is filled.
+
+Trick: frames for the live members are gathered and joined once per room, not once per socket; `flush` gives them out.
 """
 
 from __future__ import annotations
@@ -17,15 +19,15 @@ MAX_WAITING = 5_000
 class Receiver(Protocol):
     """A session, as far as a room knows it."""
 
-    def send(self, frame: str) -> None:
-        """Queue a frame."""
+    def send(self, frames: bytes, count: int = 1) -> None:
+        """Take `count` frames."""
 
 
 @dataclass(slots=True)
 class Joining:
     """A member whose snapshot is on its way, or reaches further (`upto`) than the room does here."""
 
-    held: list[tuple[int, str]] = field(default_factory=list)
+    held: list[tuple[int, bytes]] = field(default_factory=list)
     upto: int | None = None
 
 
@@ -39,7 +41,8 @@ class Room:
         self.filling = False
         self._live: set[Receiver] = set()
         self._joining: dict[Receiver, Joining] = {}
-        self._beyond: dict[int, str] = {}
+        self._beyond: dict[int, bytes] = {}
+        self._gathered: list[bytes] = []
 
     @property
     def empty(self) -> bool:
@@ -58,15 +61,17 @@ class Room:
 
     def enter(self, who: Receiver) -> None:
         """Hold entries back for `who` until its snapshot is there."""
+        self.flush()
         self._live.discard(who)
         self._joining[who] = Joining()
 
     def leave(self, who: Receiver) -> None:
         """Give `who` nothing more."""
+        self.flush()
         self._live.discard(who)
         self._joining.pop(who, None)
 
-    def snapshot(self, who: Receiver, seq: int, joined: str) -> None:
+    def snapshot(self, who: Receiver, seq: int, joined: bytes) -> None:
         """Give `who` its snapshot, which reaches to `seq`, then what came after it, and make it a live member."""
         joining = self._joining.get(who)
         if joining is None:
@@ -87,7 +92,7 @@ class Room:
             self.seq = seq
             self._advance()
 
-    def entry(self, seq: int, frame: str) -> bool:
+    def entry(self, seq: int, frame: bytes) -> bool:
         """Take an entry, live or fetched; returns False when entries before it are missing."""
         if self.seq is not None and seq <= self.seq:
             return True
@@ -98,15 +103,22 @@ class Room:
             self._beyond[seq] = frame
         return not self.has_gap
 
-    def tell(self, frame: str, *, held: bool = True) -> None:
+    def tell(self, frame: bytes, *, held: bool = True) -> None:
         """Give a frame without a place in the log to all; those joining get it later, or not at all."""
-        for who in tuple(self._live):
-            who.send(frame)
+        self._gathered.append(frame)
         for who, joining in tuple(self._joining.items()):
             if joining.upto is not None:
                 who.send(frame)
             elif held:
                 joining.held.append((0, frame))
+
+    def flush(self) -> None:
+        """Give out what was gathered for the live members."""
+        if gathered := self._gathered:
+            self._gathered = []
+            frames, count = b"".join(gathered), len(gathered)
+            for who in self._live:
+                who.send(frames, count)
 
     def _advance(self) -> None:
         assert self.seq is not None  # noqa: S101 - a room advances only from a known place
@@ -115,10 +127,9 @@ class Room:
         if self._beyond and min(self._beyond) <= self.seq:
             self._beyond = {s: f for s, f in self._beyond.items() if s > self.seq}
 
-    def _give(self, seq: int, frame: str) -> None:
+    def _give(self, seq: int, frame: bytes) -> None:
         self.seq = seq
-        for who in tuple(self._live):
-            who.send(frame)
+        self._gathered.append(frame)
         if self._joining:
             for who, joining in tuple(self._joining.items()):
                 if joining.upto is None:
@@ -131,5 +142,6 @@ class Room:
         """Make live who has been told all up to where the room is."""
         for who, joining in tuple(self._joining.items()):
             if joining.upto is not None and self.seq is not None and self.seq >= joining.upto:
+                self.flush()  # it has had these one by one
                 del self._joining[who]
                 self._live.add(who)

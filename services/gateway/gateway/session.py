@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from typing import Protocol
 
 from gateway.auth import Identity
+from gateway.framing import framed
 from gateway.metrics import CLOSED, ERRORS, FRAMES_OUT
 from gateway.settings import GatewaySettings
 from warren.contracts import User
 from warren.contracts.closing import SLOW, CloseCode
-from warren.contracts.frames import Error, Frame, Goodbye, encode
+from warren.contracts.frames import Error, Frame, Goodbye
 from warren.ids import uuid7
 
-log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 2.0
-"""How long a client that does not read may keep a socket that is being closed."""
+class Wire(Protocol):
+    """What a session needs of its socket (see `gateway.protocol`)."""
+
+    def write(self, frames: bytes) -> None: ...
+    @property
+    def waiting(self) -> int: ...
+    def end(self, code: int, reason: str) -> None: ...
 
 
-class Socket(Protocol):
-    """What a session needs of a websocket."""
+class Outbox:
+    """Sessions with frames to write: each writes once per turn of the event loop, however many frames it got."""
 
-    async def send_text(self, data: str) -> None: ...
-    async def close(self, code: int = 1000, reason: str | None = None) -> None: ...
+    def __init__(self) -> None:
+        self._ready: list[Session] = []
+
+    def add(self, session: Session) -> None:
+        """Flush a session at the end of this turn."""
+        if not self._ready:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._ready.append(session)
+
+    def _flush(self) -> None:
+        ready, self._ready = self._ready, []
+        FRAMES_OUT.inc(sum([session.flush() for session in ready]))
 
 
 class Session:
-    """Queues frames for one socket and writes them in order; whoever reads too slowly is closed, nobody else waits."""
+    """Frames for one socket, in order; whoever reads too slowly is closed, nobody else waits."""
 
-    def __init__(self, socket: Socket, identity: Identity, address: str, settings: GatewaySettings) -> None:
+    def __init__(self, wire: Wire, identity: Identity, address: str, settings: GatewaySettings, outbox: Outbox) -> None:
         self.id = uuid7()
         self.user = identity.user
         self.expires = identity.expires
@@ -41,31 +55,39 @@ class Session:
         self.pending = 0
         self.bad_frames = 0
         self.closing: CloseCode | None = None
-        self._socket = socket
+        self._wire = wire
+        self._outbox = outbox
         self._limit = settings.send_buffer
         self._asked: deque[str] = deque()
         self._settled = asyncio.Event()
         self._settled.set()
-        self._frames: deque[str] = deque()
-        self._bytes = 0
-        self._wake = asyncio.Event()
-        self._patience: asyncio.Timeout | None = None
+        self._frames: list[bytes] = []
+        self._count = 0
 
-    def send(self, frame: str) -> None:
-        """Queue an encoded frame; closes the session as `slow` when too much waits."""
+    def send(self, frames: bytes, count: int = 1) -> None:
+        """Take `count` frames, as they go over the socket, for this turn's write."""
         if self.closing is not None:
             return
-        self._bytes += len(frame)
-        if self._bytes > self._limit:
-            self._frames.clear()
+        if not self._frames:
+            self._outbox.add(self)
+        self._frames.append(frames)
+        self._count += count
+
+    def flush(self) -> int:
+        """Write what was taken; returns how many frames. Closes the session as `slow` if too much waits already."""
+        frames, count = self._frames, self._count
+        if not frames:
+            return 0
+        self._frames, self._count = [], 0
+        if self._wire.waiting > self._limit:
             self.close(SLOW)
-            return
-        self._frames.append(frame)
-        self._wake.set()
+            return 0
+        self._wire.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        return count
 
     def say(self, frame: Frame) -> None:
         """Queue a frame."""
-        self.send(encode(frame))
+        self.send(framed(frame))
 
     def error(self, error: Error) -> None:
         """Queue an error frame."""
@@ -110,31 +132,10 @@ class Session:
         """Say goodbye after what is queued, then close; the first reason counts."""
         if self.closing is not None:
             return
-        after = code.after if reconnect_after is None else reconnect_after
-        self._frames.append(encode(Goodbye(reason=code.name, reconnect_after=round(after, 2))))
         self.closing = code
         CLOSED.labels(code.name).inc()
-        self._wake.set()
-        if self._patience is not None:  # a write may hang: it gets this long and no longer
-            self._patience.reschedule(asyncio.get_running_loop().time() + CLOSE_SECONDS)
-
-    async def write(self) -> None:
-        """Write what is queued until the session is closed."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS if self.closing else None) as self._patience:
-                    while self._frames:
-                        frame = self._frames.popleft()
-                        await self._socket.send_text(frame)
-                        self._bytes -= len(frame)
-                        FRAMES_OUT.inc()
-                    if self.closing:
-                        await self._socket.close(self.closing.code, self.closing.name)
-                        return
-            except TimeoutError:
-                log.info("a client reads nothing", extra={"fields": {"session": self.id}})
-                return
-            finally:
-                self._patience = None
+        after = code.after if reconnect_after is None else reconnect_after
+        goodbye = framed(Goodbye(reason=code.name, reconnect_after=round(after, 2)))
+        self._wire.write(b"".join((*self._frames, goodbye)))
+        self._frames = []
+        self._wire.end(code.code, code.name)

@@ -78,6 +78,9 @@ class Ping(ClientFrame):
 
 
 AnyClientFrame = Annotated[Join | Leave | Message | Rename | Typing | Ping, Field(discriminator="type")]
+CLIENT_FRAMES = ("join", "leave", "message", "rename", "typing", "ping")
+"""The types of frames that clients send."""
+
 _CLIENT: TypeAdapter[Join | Leave | Message | Rename | Typing | Ping] = TypeAdapter(AnyClientFrame)
 
 
@@ -96,7 +99,7 @@ def _explain(error: ValidationError) -> str:
     if kind == "json_invalid":
         return "not JSON"
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
-        return "unknown or missing type; known are join, leave, message, rename, typing, ping"
+        return f"unknown or missing type; known are {', '.join(CLIENT_FRAMES)}"
     if kind in {"model_attributes_type", "model_type", "dict_type"}:
         return "a frame is a JSON object"
     return f"{where}: {first['msg']}" if where else first["msg"]

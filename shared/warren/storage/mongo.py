@@ -55,7 +55,7 @@ class Mongo:
             socketTimeoutMS=10000,
             heartbeatFrequencyMS=2000,
             maxPoolSize=20,
-            retryWrites=True,
+            retryWrites=False,  # whoever writes is ready for a doubtful write in any case: its event is redelivered
         )
         self.database: Database = self._client.get_database(
             database,
