@@ -17,6 +17,7 @@ class Profiler:
     def __init__(self, process: str | None, prefix: Path) -> None:
         self.written: list[Path] = []
         self._process = process
+        self._pid: int | None = None
         self._prefix = prefix
         self._program = ""
         if process:
@@ -25,16 +26,20 @@ class Profiler:
             if not self._program:
                 sys.exit("--profile needs py-spy: .venv/bin/pip install py-spy")
 
+    def find(self, pids: Mapping[str, int]) -> None:
+        """Find the process among those of the stack."""
+        if self._process and self._process not in pids:
+            sys.exit(f"--profile: no process {self._process}; there are {', '.join(pids)}")
+        self._pid = pids.get(self._process or "")
+
     @contextlib.contextmanager
-    def watch(self, shape: str, pids: Mapping[str, int]) -> Iterator[None]:
+    def watch(self, shape: str) -> Iterator[None]:
         """Profile the process inside this block."""
-        if not self._process:
+        if self._pid is None:
             yield
             return
-        if self._process not in pids:
-            sys.exit(f"--profile: no process {self._process}; there are {', '.join(pids)}")
         path = self._prefix.with_name(f"{self._prefix.name}-{shape}-{self._process}.svg")
-        command = [self._program, "record", "--pid", str(pids[self._process]), "--output", str(path)]
+        command = [self._program, "record", "--pid", str(self._pid), "--output", str(path)]
         watching = subprocess.Popen(
             [*command, "--rate", "200", "--gil", "--duration", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )

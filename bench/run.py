@@ -41,6 +41,7 @@ class Bench:
         self._profiler = profiler
         self._note = note
         self._pids = {p["name"]: p["pid"] for p in state["processes"]} | {"load generator": os.getpid()}
+        profiler.find(self._pids)
         self._usual_lag = 0.0
 
     async def run(self, names: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class Bench:
             rate = await find_rate(load) if shape.ramp else shape.rate
             await self._recorded(scraper)
             before = await scraper.look()
-            with self._profiler.watch(shape.name, self._pids):
+            with self._profiler.watch(shape.name):
                 clock = CpuClock(self._pids)
                 window = await load.window(self._seconds, rate)
                 recording = await self._recorded(scraper)
