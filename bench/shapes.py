@@ -38,7 +38,9 @@ SHAPES = {
         Shape("idle", "one message at a time, from one gateway to the other", rooms=1, members=2, senders=1, window=1),
         Shape("fanout", "one room of 50, 10 of them send", rooms=1, members=50, senders=10, window=4),
         Shape("modest", "20 rooms of 10, far from full", rooms=20, members=10, senders=10, rate=200),
-        Shape("rooms", "20 rooms of 10, as fast as it keeps up", rooms=20, members=10, senders=10, rate=100, ramp=True),
+        Shape(
+            "rooms", "20 rooms of 10, as fast as they keep up", rooms=20, members=10, senders=10, rate=100, ramp=True
+        ),
         Shape("accepted", "as many acks as possible", rooms=16, members=2, senders=2, window=16, complete="acked"),
     )
 }

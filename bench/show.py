@@ -62,7 +62,8 @@ def _summary(rows: Row) -> Table:
 
 def _shape(name: str, row: Row) -> Group:
     rate = f": {row['rate']:,.0f} messages/s" if row["rate"] else ""
-    about = f"{row['about']} ({row['loop']}{rate})"
+    behind = f"; it did NOT keep up: {row['tail']:.1f} s behind at the end" if row["rate"] and row["tail"] > 1 else ""
+    about = f"{row['about']} ({row['loop']}{rate}{behind})"
     parts = (Padding(Text(about, "dim"), (0, 0, 1, 1)), _cpu(row), _stages(row), _way(row))
     return Group(Rule(Text(name, "bold"), align="left"), *parts)
 
