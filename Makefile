@@ -31,7 +31,7 @@ check: .venv/.dev ## Lint, formatting, types, import rules
 chaos: system-test .venv/.dev ## Run the faults in full counts (long)
 	@exec $(BIN)/python -m pytest tests/chaos -m chaos $(ARGS)
 
-bench: system-run .venv/.run ## Measure throughput and latency beside the raw broker
+bench: system-run .venv/.bench ## Measure beside the raw broker and show where the time goes (ARGS="--only fanout")
 	@exec $(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove what was built and installed here; messages under .warren stay
@@ -55,4 +55,9 @@ system-test:
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'Installing what Warren and its tests need into .venv (the first time, about a minute) …'
 	@$(PIP) --editable '.[local,dev]'
+	@touch .venv/.run $@
+
+.venv/.bench: pyproject.toml constraints.txt | .venv/bin/python
+	@echo 'Installing what Warren and its benchmark need into .venv (the first time, about a minute) …'
+	@$(PIP) --editable '.[local,bench]'
 	@touch .venv/.run $@

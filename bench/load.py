@@ -1,205 +1,125 @@
-"""Load on Warren through its sockets, each receipt checked: no loss, nothing twice, one order in each room."""
+"""Drives a shape of load through sockets, one window after another; the ledger checks every receipt."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from time import perf_counter
 
 import httpx
-import orjson
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
-from bench.measure import Latency
-from warren.contracts.frames import PROTOCOL
+from bench.client import Client, Frames
+from bench.ledger import Ledger, Message, Room, Seat
+from bench.measure import Latency, Window, mean
+from bench.shapes import Shape
 
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """`rooms` of `members` each, all sending; `window` unanswered messages a client, or `rate` messages/s in all."""
-
-    name: str
-    rooms: int
-    members: int
-    window: int = 0
-    rate: float = 0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What was accepted and delivered in `seconds`, and every receipt that was wrong."""
-
-    shape: str
-    seconds: float
-    accepted: int = 0
-    delivered: int = 0
-    ack: Latency | None = None
-    delivery: Latency | None = None
-    errors: list[str] = field(default_factory=list)
-
-    @property
-    def accepted_rate(self) -> float:
-        """Messages acked per second."""
-        return round(self.accepted / self.seconds, 1)
-
-    @property
-    def delivered_rate(self) -> float:
-        """Messages given to sockets per second."""
-        return round(self.delivered / self.seconds, 1)
-
-
-class Client:
-    """One socket in one room."""
-
-    def __init__(self, number: int, room: str, load: Load) -> None:
-        self.number = number
-        self.room = room
-        self.seqs: list[int] = []
-        self.ids: list[str] = []
-        self._load = load
-        self._socket: ClientConnection | None = None
-        self._waiting: dict[str, float] = {}
-        self._slots = asyncio.Semaphore(load.shape.window or 1_000_000)
-        self._count = 0
-
-    async def open(self, http: httpx.AsyncClient, base: str) -> None:
-        """Get a token, connect and join."""
-        token = (await http.post(f"{base}/api/token", json={"name": f"bench {self.number}"})).json()["token"]
-        self._socket = await connect(
-            base.replace("http", "ws", 1) + "/ws",
-            subprotocols=[Subprotocol(PROTOCOL)],
-            additional_headers={"Authorization": f"Bearer {token}"},
-            compression=None,
-            max_queue=None,
-            ping_interval=None,
-        )
-        await self._socket.send(orjson.dumps({"type": "join", "room": self.room}).decode())
-        async for text in self._socket:
-            if orjson.loads(text)["type"] == "joined":
-                return
-
-    async def send(self) -> None:
-        """Send one message when the window allows."""
-        await self._slots.acquire()
-        assert self._socket is not None
-        self._count += 1
-        message = f"{self.number}-{self._count}"
-        self._waiting[message] = self._load.sent[message] = time.perf_counter()
-        frame = {"type": "message", "room": self.room, "id": message, "body": self._load.body}
-        await self._socket.send(orjson.dumps(frame).decode())
-
-    async def listen(self) -> None:
-        """Take in frames until the socket is closed."""
-        assert self._socket is not None
-        load = self._load
-        async for text in self._socket:
-            frame = orjson.loads(text)
-            kind = frame["type"]
-            if kind == "message":
-                now = time.perf_counter()
-                self.seqs.append(frame["seq"])
-                self.ids.append(frame["id"])
-                if frame["id"] not in self._waiting and frame["id"] in load.sent:
-                    load.deliveries.append(now - load.sent[frame["id"]])
-                load.delivered += 1
-            elif kind == "ack":
-                load.acks.append(time.perf_counter() - self._waiting[frame["id"]])
-                load.acked.add(frame["id"])
-                self._slots.release()
-            elif kind == "error":
-                load.errors.append(f"client {self.number}: {frame['code']}: {frame['message']}")
-
-    async def close(self) -> None:
-        """Close the socket."""
-        if self._socket is not None:
-            await self._socket.close()
+SETTLE = 60.0
+"""Seconds that a message may take to be acked and everywhere after the last one was sent."""
 
 
 class Load:
-    """One run of a shape against the given gateways."""
+    """All sockets of one shape; use as `async with Load(…) as load`, and look at `errors` after it."""
 
     def __init__(self, shape: Shape, gateways: Sequence[str], payload: int) -> None:
         self.shape = shape
-        self.body = "x" * payload
-        self.sent: dict[str, float] = {}
-        self.acked: set[str] = set()
-        self.acks: list[float] = []
-        self.deliveries: list[float] = []
-        self.delivered = 0
-        self.errors: list[str] = []
         self._gateways = gateways
-        run = f"bench-{time.time_ns()}"
-        count = shape.rooms * shape.members
-        self._clients = [Client(n, f"{run}-{n % shape.rooms}", self) for n in range(count)]
+        self._ledger = Ledger(epoch=time.time() - perf_counter())
+        self._rooms = [Room(f"bench-{time.time_ns()}-{n}") for n in range(shape.rooms)]
+        frames, body = Frames(), "x" * payload
+        self._clients: dict[Seat, Client] = {}
+        self._senders: list[Client] = []
+        for place in range(shape.members):  # by place first: neighbours in this order are in different rooms
+            for room in self._rooms:
+                seat = Seat(len(self._clients), room)
+                room.seats.append(seat)
+                client = self._clients[seat] = Client(seat, self._ledger, frames, body)
+                if place < shape.senders:
+                    self._senders.append(client)
+        self._until = 0.0
+        if shape.window and shape.complete == "acked":
+            self._ledger.on_acked = self._next
+        elif shape.window:
+            self._ledger.on_everywhere = self._next
 
-    async def run(self, seconds: float, warm_up: float = 1.0) -> Outcome:
-        """Connect all clients, send for `seconds`, wait for what is under way, check every receipt."""
+    @property
+    def errors(self) -> list[str]:
+        """Receipts that were wrong."""
+        return self._ledger.errors
+
+    async def __aenter__(self) -> Load:
         async with httpx.AsyncClient(timeout=30) as http:
-            for start in range(0, len(self._clients), 20):
-                some = self._clients[start : start + 20]
-                bases = [self._gateways[(c.number // self.shape.rooms) % len(self._gateways)] for c in some]
-                await asyncio.gather(*[c.open(http, b) for c, b in zip(some, bases, strict=True)])
-        listening = [asyncio.create_task(c.listen()) for c in self._clients]
-        await self._send(warm_up)
-        await self._settle()
-        self.acks.clear()
-        self.deliveries.clear()
-        acked, delivered, began = len(self.acked), self.delivered, time.perf_counter()
-        await self._send(seconds)
-        outcome = Outcome(self.shape.name, time.perf_counter() - began)
-        outcome.accepted, outcome.delivered = len(self.acked) - acked, self.delivered - delivered
-        await self._settle()
-        outcome.ack, outcome.delivery = Latency.of(self.acks), Latency.of(self.deliveries)
-        outcome.errors = self.errors[:10] + self._wrong()
-        await asyncio.gather(*[c.close() for c in self._clients])
-        await asyncio.gather(*listening)
-        return outcome
+            clients = list(self._clients.values())
+            for start in range(0, len(clients), 20):
+                some = clients[start : start + 20]
+                await asyncio.gather(*[c.open(http, self._gateway(c.seat)) for c in some])
+        return self
 
-    async def _send(self, seconds: float) -> None:
-        end = time.perf_counter() + seconds
-        if self.shape.window:
-            await asyncio.gather(*[self._closed_loop(c, end) for c in self._clients])
-        else:
-            await self._open_loop(end)
+    async def __aexit__(self, *_: object) -> None:
+        self._ledger.close(self._rooms)
+        await asyncio.gather(*[c.close() for c in self._clients.values()])
 
-    @staticmethod
-    async def _closed_loop(client: Client, end: float) -> None:
-        while time.perf_counter() < end:
-            await client.send()
+    def _gateway(self, seat: Seat) -> str:
+        return self._gateways[seat.number // self.shape.rooms % len(self._gateways)]
 
-    async def _open_loop(self, end: float) -> None:
-        due, turn = time.perf_counter(), 0
-        while due < end:
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            await self._clients[turn % len(self._clients)].send()
-            turn += 1
-            due += 1 / self.shape.rate
+    async def window(self, seconds: float, rate: float) -> Window:
+        """Send for so long, at `rate` messages/s in an open loop; return when all is acked and everywhere."""
+        ledger = self._ledger
+        ledger.new_window()
+        gc.collect()
+        gc.disable()
+        try:
+            began = perf_counter()
+            self._until = began + seconds
+            if self.shape.window:
+                await self._closed_loop(seconds)
+            else:
+                await self._open_loop(began, rate)
+            took = perf_counter() - began
+            accepted = ledger.acked
+            await self._settle()
+            whole = perf_counter() - began
+        finally:
+            gc.enable()
+        times = ledger.times
+        return Window(
+            seconds=took,
+            tail=whole - took,
+            sent=ledger.sent,
+            accepted_rate=accepted / took,
+            delivered=ledger.delivered,
+            everywhere_rate=ledger.everywhere / whole,
+            delivered_rate=ledger.delivered / whole,
+            ack=Latency.of(times.ack),
+            delivery=Latency.of(times.delivery),
+            mean={name: mean(getattr(times, name)) for name in ("late", "accept", "ack", "delivery")},
+        )
 
-    async def _settle(self, limit: float = 20) -> None:
-        """Wait until every message that was sent is acked and everywhere."""
-        async with asyncio.timeout(limit):
-            while len(self.acked) < len(self.sent) or self.delivered < len(self.sent) * self.shape.members:
-                if self.errors:
-                    return
-                await asyncio.sleep(0.01)
+    async def _closed_loop(self, seconds: float) -> None:
+        for client in self._senders:
+            for _ in range(self.shape.window):
+                client.send(perf_counter())
+        await asyncio.sleep(seconds)
 
-    def _wrong(self) -> list[str]:
-        wrong = []
-        rooms: dict[str, list[Client]] = {}
-        for client in self._clients:
-            rooms.setdefault(client.room, []).append(client)
-        for room, clients in rooms.items():
-            first = clients[0]
-            if first.seqs != list(range(1, len(first.seqs) + 1)):
-                wrong.append(f"{room}: seq is not dense")
-            if len(set(first.ids)) != len(first.ids):
-                wrong.append(f"{room}: a message came twice")
-            if any(c.ids != first.ids or c.seqs != first.seqs for c in clients):
-                wrong.append(f"{room}: members saw different orders")
-            numbers = {str(c.number) for c in clients}
-            lost = {m for m in self.acked if m.split("-")[0] in numbers} - set(first.ids)
-            if lost:
-                wrong.append(f"{room}: {len(lost)} acked messages are missing")
-        return wrong
+    def _next(self, message: Message) -> None:
+        now = perf_counter()
+        if now < self._until:
+            self._clients[message.sender].send(now)
+
+    async def _open_loop(self, began: float, rate: float) -> None:
+        turn, due = 0, began
+        while due < self._until:
+            await asyncio.sleep(max(0.0, due - perf_counter()))
+            while due <= perf_counter() and due < self._until:  # all that is due by now, however late we are
+                self._senders[turn % len(self._senders)].send(due)
+                turn += 1
+                due = began + turn / rate
+
+    async def _settle(self) -> None:
+        try:
+            async with asyncio.timeout(SETTLE):
+                while not self._ledger.settled and not self._ledger.errors:
+                    await asyncio.sleep(0.002)
+        except TimeoutError:
+            self._ledger.wrong(f"not everything was acked and everywhere {SETTLE:.0f} s after the last was sent")

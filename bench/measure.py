@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds."""
+    """Milliseconds; all 0 where nothing was measured."""
 
     p50: float
     p95: float
@@ -20,36 +21,63 @@ class Latency:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Latency:
-        """Summarise at least one measurement, given in seconds."""
+        """Summarise measurements in seconds."""
         ordered = sorted(seconds)
+        return cls(*(round(percentile(ordered, share) * 1000, 2) for share in (0.50, 0.95, 0.99)))
 
-        def at(share: float) -> float:
-            return round(ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] * 1000, 2)
 
-        return cls(at(0.50), at(0.95), at(0.99))
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """Return the smallest value that `share` of all do not exceed (nearest rank); 0 of none."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
-    def __str__(self) -> str:
-        return " / ".join(f"{v:.1f}" for v in asdict(self).values())
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean, 0 of none."""
+    return sum(values) / len(values) if values else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window: `seconds` of sending, then `tail` seconds until the last message was everywhere.
+
+    Latencies count from when a message was due; the means (seconds) split the way from there.
+    """
+
+    seconds: float
+    tail: float
+    sent: int
+    accepted_rate: float
+    delivered: int
+    everywhere_rate: float
+    delivered_rate: float
+    ack: Latency
+    delivery: Latency
+    mean: dict[str, float]
 
 
 class CpuClock:
-    """CPU seconds used by processes since the clock was made; processes by name."""
+    """CPU seconds that processes, the stack's with their children, have used since the clock was made.
+
+    Processes are given by name; `gateway-1` and `gateway-2` are counted together.
+    """
 
     def __init__(self, pids: Mapping[str, int]) -> None:
-        self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
-        self._began = {name: self._used(p) for name, p in self._processes.items()}
-        self._wall = time.perf_counter()
+        self._pids = pids
+        self._began = self._used()
 
     def read(self) -> dict[str, float]:
         """Return CPU seconds by name."""
-        return {name: round(self._used(p) - self._began[name], 3) for name, p in self._processes.items()}
+        return {name: round(used - self._began[name], 3) for name, used in self._used().items()}
 
-    @property
-    def elapsed(self) -> float:
-        """Wall seconds since the clock was made."""
-        return time.perf_counter() - self._wall
-
-    @staticmethod
-    def _used(process: psutil.Process) -> float:
-        times = process.cpu_times()
-        return float(times.user + times.system)
+    def _used(self) -> dict[str, float]:
+        used: dict[str, float] = {}
+        for name, pid in self._pids.items():
+            group = "gateways" if name.startswith("gateway-") else name
+            process = psutil.Process(pid)
+            # A child of ours is no part of what we cost: the profiler.
+            children = process.children(recursive=True) if pid != os.getpid() else []
+            for one in (process, *children):
+                with suppress(psutil.NoSuchProcess):
+                    times = one.cpu_times()
+                    used[group] = used.get(group, 0.0) + times.user + times.system
+        return used

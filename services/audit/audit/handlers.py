@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any, Protocol
 
 import orjson
@@ -15,6 +16,7 @@ from audit.pace import Pace
 from audit.recent import Recent
 from warren.contracts import now, rfc3339
 from warren.envelope import Event
+from warren.observability.metrics import WRITE_SIZE, WRITING
 from warren.observability.tracing import event_spans
 
 log = logging.getLogger(__name__)
@@ -101,7 +103,10 @@ class Recorder:
         others = await self._store.heads(WITNESSED) if head.n == 0 else ()
         document = link(head, batch, time, others)
         self._certain = False  # until the store has answered, the document may be there or not
+        began = perf_counter()
         await self._store.append(document)
+        WRITE_SIZE.observe(len(batch))
+        WRITING.observe(perf_counter() - began)
         self._head = head = Head.of(document)
         self._certain = True
         for one in batch:

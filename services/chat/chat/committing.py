@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import perf_counter
 
 from chat.model import Entry, Key
 from chat.repository import Entries
+from warren.observability.metrics import SPENT, WRITE_SIZE, WRITING
 
 MAX_ENTRIES = 500
 
@@ -21,6 +23,7 @@ MAX_ENTRIES = 500
 class _Group:
     entries: Sequence[Entry]
     stored: asyncio.Future[None]
+    since: float = field(default_factory=perf_counter)
 
 
 class GroupCommit:
@@ -66,8 +69,10 @@ class GroupCommit:
         return groups
 
     async def _write(self, groups: list[_Group]) -> None:
+        began = perf_counter()
         try:
             fared = await self._entries.append([g.entries for g in groups])
+            _count(groups, began, perf_counter())
         except asyncio.CancelledError:
             for group in groups:
                 group.stored.cancel()
@@ -81,3 +86,11 @@ class GroupCommit:
                 group.stored.set_result(None)
             else:
                 group.stored.set_exception(error)
+
+
+def _count(groups: list[_Group], began: float, ended: float) -> None:
+    size = sum(len(g.entries) for g in groups)
+    WRITE_SIZE.observe(size)
+    WRITING.observe(ended - began)
+    SPENT.labels("turn").inc(sum((began - g.since) * len(g.entries) for g in groups))
+    SPENT.labels("write").inc((ended - began) * size)

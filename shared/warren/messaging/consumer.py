@@ -287,6 +287,7 @@ class Consumer:
     async def _handle(self, events: list[Event]) -> None:
         if not events:
             return
+        queued = metrics.queued_seconds(events, time.time())
         try:
             await self._handler(events)
         except (DependencyDownError, DeposedError):
@@ -300,6 +301,7 @@ class Consumer:
             return
         metrics.BATCH_SIZE.labels(self.queue).observe(len(events))
         metrics.CONSUMED.labels(self.queue).inc(len(events))
+        metrics.SPENT.labels("queued").inc(queued)
 
     async def _settle(self, event: Event, error: BaseException) -> None:
         verdict = decide(event.attempt, error)

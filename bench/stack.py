@@ -1,0 +1,43 @@
+"""A stack of the benchmark's own, started as users do, without limits on clients."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+WARREN = Path(sys.executable).with_name("warren")
+NO_LIMITS = {"WARREN_MESSAGE_RATE": "0", "WARREN_CONNECT_RATE": "0", "WARREN_SESSIONS_PER_ADDRESS": "0"}
+
+
+@contextlib.contextmanager
+def running() -> Iterator[dict[str, Any]]:
+    """Start a stack with two gateways; yields what `warren status --json` says, and stops it in the end."""
+    with tempfile.TemporaryDirectory(prefix="warren-bench-") as data:
+        _warren("up", "--gateways", "2", "--detach", "--data", data)
+        try:
+            yield json.loads(_warren("status", "--json", "--data", data))
+        finally:
+            _warren("down", "--data", data)
+
+
+def commit() -> str:
+    """Return the commit that is measured, with a plus sign for uncommitted changes."""
+    command = ["git", "describe", "--always", "--dirty=+"]
+    ran = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return ran.stdout.strip() or "unknown"
+
+
+def _warren(*arguments: str) -> str:
+    ran = subprocess.run(
+        [WARREN, *arguments], env={**os.environ, **NO_LIMITS}, capture_output=True, text=True, timeout=120, check=False
+    )
+    if ran.returncode:
+        sys.exit(f"warren {' '.join(arguments)} failed:\n{ran.stdout}{ran.stderr}")
+    return ran.stdout
