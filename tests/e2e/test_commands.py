@@ -87,7 +87,7 @@ async def test_one_trace_from_the_frame_to_the_last_consumer(stack: Stack, room:
     way = await eventually(told, 15, interval=0.3)
     assert "published message.post.v1" in way["gateway"]
     assert "published message.posted.v1" in way["chat"]
-    assert "message accepted" in way["gateway-1"]
+    assert "messages accepted" in way["gateway-1"]
 
 
 async def test_garbage_is_parked_looked_at_replayed_and_discarded(stack: Stack) -> None:

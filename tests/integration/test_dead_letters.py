@@ -131,7 +131,7 @@ async def test_garbage_in_every_exchange_is_parked_once_and_good_messages_flow_o
 
 async def test_bad_events_of_a_bundle_are_parked_alone(dlq: Running, wire: Wire, services: Services) -> None:
     chat = await services.start(build_chat, ChatSettings)
-    good = [orjson.loads(codec.to_message([_post("1"), _post("2")], "gateway").body)[n] for n in (0, 1)]
+    good = [orjson.loads(codec.to_content([_post("1"), _post("2")], "gateway").body)[n] for n in (0, 1)]
     hostile = [
         5,
         {"properties": {"type": "message.post.v1"}, "headers": {}, "body": {}},
@@ -194,7 +194,7 @@ async def test_what_the_broker_gives_up_is_parked_and_can_be_sent_back(dlq: Runn
 
 
 async def test_a_bundle_that_the_broker_gives_up_becomes_single_letters(dlq: Running, wire: Wire) -> None:
-    bundle = codec.to_message([sample(n, "room.1") for n in range(3)], "lab")
+    bundle = codec.to_content([sample(n, "room.1") for n in range(3)], "lab")
     await wire.publish(EVENTS, "room.1", bundle.body, content_type=codec.BUNDLE, type=codec.BUNDLE_TYPE)
     await wire.reject("audit.events")
     await eventually(lambda: _total(dlq, 3))

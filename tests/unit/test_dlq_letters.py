@@ -106,7 +106,7 @@ def test_a_death_that_makes_no_sense_is_parked_all_the_same(death: Any) -> None:
 
 
 def test_the_letters_of_a_bundle_have_names_of_their_own_each_time_the_same() -> None:
-    bundle = codec.to_message([replace(ONE, id=f"m-{n}") for n in range(3)], "x")
+    bundle = codec.to_content([replace(ONE, id=f"m-{n}") for n in range(3)], "x")
     dead = Event("", bundle.body, "chat.dead", content_type=codec.BUNDLE, id="b", headers={"x-death": [DEATH]})
     first, second = (letters(dead, "chat.dead", TOPOLOGY, LIMIT) for _ in range(2))
     assert [x.message_id for x in first] == ["m-0", "m-1", "m-2"]

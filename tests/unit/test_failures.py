@@ -85,7 +85,7 @@ def test_what_acts_on_the_broker_becomes_a_note() -> None:
         "x-warren-was-expiration": "5",
         "x-warren-was-user_id": "u",
     }
-    message = codec.to_message([copy], "chat")
+    message = codec.to_content([copy], "chat").properties
     assert (message.expiration, message.user_id, message.reply_to) == (None, None, "me")
 
 

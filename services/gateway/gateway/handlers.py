@@ -60,6 +60,7 @@ class Frames:
         self._presence = presence
         self._commands = commands
         self._signals = signals
+        self._noted: list[str] = []
         self._rates = Rates(settings.message_rate, settings.message_burst)
         self._handlers: dict[type[frames.ClientFrame], Callable[[Session, Any], None]] = {
             frames.Join: self._join,
@@ -100,8 +101,24 @@ class Frames:
             key = room_key("chat", room, self._settings.partitions)
             wrapped = event(command, COMMANDS, key, traceparent=traceparent)
             confirmed = self._commands.submit(wrapped)
-        confirmed.add_done_callback(partial(_say_accepted, wrapped.trace_id, room))
+        confirmed.add_done_callback(partial(self._note, wrapped.trace_id, room))
         return confirmed
+
+    def _note(self, trace: str, room: str, done: asyncio.Future[None]) -> None:
+        """Log what became of a message; those accepted in one turn (a bundle) share a line."""
+        if done.cancelled():
+            return
+        if error := done.exception():
+            fields = {"trace": trace, "room": room, "reason": str(error)}
+            log.warning("message not accepted", extra={"fields": fields})
+            return
+        if not self._noted:
+            asyncio.get_running_loop().call_soon(self._say_accepted)
+        self._noted.append(trace)
+
+    def _say_accepted(self) -> None:
+        traces, self._noted = self._noted, []
+        log.info("messages accepted", extra={"fields": {"count": len(traces), "traces": traces}})
 
     # ------------------------------------------------------------------ frames
 
@@ -265,13 +282,3 @@ def _while_away(seconds: float) -> AsyncRetrying:
         retry=retry_if_exception_type(DependencyDownError),
         reraise=True,
     )
-
-
-def _say_accepted(trace: str, room: str, done: asyncio.Future[None]) -> None:
-    if done.cancelled():
-        return
-    fields = {"trace": trace, "room": room}
-    if error := done.exception():
-        log.warning("message not accepted", extra={"fields": {**fields, "reason": str(error)}})
-    else:
-        log.info("message accepted", extra={"fields": fields})

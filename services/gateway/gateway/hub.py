@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -36,6 +36,12 @@ from warren.messaging import Feed, accept
 from warren.topology import EPHEMERAL, EVENTS, room_key
 
 log = logging.getLogger(__name__)
+
+COMPARED_AT_ONCE = 1000
+"""Rooms in one question for heads."""
+
+UNDER_WAY_SECONDS = 0.5
+"""What was stored when heads were asked gets this long to arrive by itself: in a busy room some is always under way."""
 
 FACTS = accept(MessagePosted, MessageRejected, PresenceChanged, UserRenamed, UserTyping)
 
@@ -262,17 +268,23 @@ class Hub:
 
     async def _compare_all(self) -> None:
         names = [n for n, r in self._rooms.items() if r.seq is not None]
-        for start in range(0, len(names), 1000):
-            part = names[start : start + 1000]
-            try:
-                for name, head in (await self._chat.heads(part)).items():
-                    if room := self._rooms.get(name):
-                        self._fill_if_needed(room, head)
-                for name, rev in (await self._presence.revs(part)).items():
-                    if (room := self._rooms.get(name)) and rev > room.rev:
-                        self._spawn(self._refresh_members(room))
-            except DependencyDownError as e:
-                log.warning("heads cannot be compared", extra={"fields": {"reason": str(e)}})
+        try:
+            for start in range(0, len(names), COMPARED_AT_ONCE):
+                part = names[start : start + COMPARED_AT_ONCE]
+                heads, revs = await self._chat.heads(part), await self._presence.revs(part)
+                await asyncio.sleep(UNDER_WAY_SECONDS)
+                self._mend(heads, revs)
+        except DependencyDownError as e:
+            log.warning("heads cannot be compared", extra={"fields": {"reason": str(e)}})
+
+    def _mend(self, heads: Mapping[str, int], revs: Mapping[str, int]) -> None:
+        """Fetch what the feed has not brought though it had time to."""
+        for name, head in heads.items():
+            if room := self._rooms.get(name):
+                self._fill_if_needed(room, head)
+        for name, rev in revs.items():
+            if (room := self._rooms.get(name)) and rev > room.rev:
+                self._spawn(self._refresh_members(room))
 
     async def _refresh_members(self, room: Room) -> None:
         """Tell members who is here, with the newest `rev`: a client that missed a change fetches the rest."""

@@ -11,23 +11,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
+from pamqp.commands import Basic
 from pydantic import ValidationError
 
 from warren.contracts import REGISTRY, Contract
 from warren.envelope import TRACEPARENT, Event, Headers, traceparent_of
 from warren.errors import ContractError
 from warren.ids import uuid7
+from warren.messaging.datapath import Content, Delivery
 
 BUNDLE = "application/vnd.warren.bundle+json"
 BUNDLE_TYPE = "warren.bundle.v1"
 DELIVERY_COUNT = "x-delivery-count"
 ACQUIRED_COUNT = "x-acquired-count"
+PERSISTENT = 2
+"""Delivery mode of what must survive the broker."""
 MAX_SHORT_STRING = 255
 """Bytes of a text property in AMQP."""
 
 _EXTRA = ("content_encoding", "delivery_mode", "expiration", "priority", "reply_to", "user_id")
+
+Message = Delivery | AbstractIncomingMessage
+"""A received message, however it was received."""
 
 Accepted = Mapping[str, type[Contract]]
 
@@ -51,34 +57,36 @@ def passes_over(one: Event, accepted: Accepted) -> bool:
     return isinstance(accepted, Picked) and one.type not in accepted and one.type in REGISTRY
 
 
-def to_message(events: Sequence[Event], app: str) -> Message:
+def to_content(events: Sequence[Event], app: str, *, mode: int = PERSISTENT) -> Content:
     """Write one event, or several of the same exchange and routing key as a bundle."""
     if len(events) == 1:
         one = events[0]
-        return Message(
+        return Content(
+            Basic.Properties(
+                content_type=one.content_type,
+                content_encoding=one.extra.get("content_encoding"),
+                headers=dict(one.headers),
+                delivery_mode=mode,
+                priority=one.extra.get("priority"),
+                correlation_id=one.correlation_id,
+                reply_to=one.extra.get("reply_to"),
+                message_id=one.id,
+                timestamp=one.time,
+                message_type=one.type,
+                app_id=one.app or (None if one.alone else app),  # a copy does not claim to be ours
+            ),
             one.body,
-            message_id=one.id,
-            type=one.type,
-            timestamp=one.time,
-            app_id=one.app or (None if one.alone else app),  # a copy does not claim to be ours
-            content_type=one.content_type,
-            correlation_id=one.correlation_id,
-            content_encoding=one.extra.get("content_encoding"),
-            reply_to=one.extra.get("reply_to"),
-            priority=one.extra.get("priority"),
-            headers=dict(one.headers),
-            delivery_mode=DeliveryMode.PERSISTENT,
         )
-    return Message(
-        orjson.dumps([_item(e, app) for e in events]),
-        message_id=uuid7(),
-        type=BUNDLE_TYPE,
-        timestamp=datetime.now(UTC),
-        app_id=app,
+    properties = Basic.Properties(
         content_type=BUNDLE,
         headers={"x-warren-events": len(events)},
-        delivery_mode=DeliveryMode.PERSISTENT,
+        delivery_mode=mode,
+        message_id=uuid7(),
+        timestamp=datetime.now(UTC),
+        message_type=BUNDLE_TYPE,
+        app_id=app,
     )
+    return Content(properties, orjson.dumps([_item(e, app) for e in events]))
 
 
 def _item(one: Event, app: str) -> dict[str, Any]:
@@ -88,12 +96,12 @@ def _item(one: Event, app: str) -> dict[str, Any]:
     return {"properties": properties, "headers": dict(one.headers), "body": orjson.Fragment(one.body)}
 
 
-def is_bundle(message: AbstractIncomingMessage) -> bool:
+def is_bundle(message: Message) -> bool:
     """Tell whether a message carries a bundle."""
     return message.content_type == BUNDLE
 
 
-def deliveries_before(message: AbstractIncomingMessage) -> int:
+def deliveries_before(message: Message) -> int:
     """How often the broker has delivered this message before, as far as it says.
 
     Quorum queues count in a header; later versions of RabbitMQ count what a lost consumer gave back in another.
@@ -102,7 +110,7 @@ def deliveries_before(message: AbstractIncomingMessage) -> int:
     return max(int(bool(message.redelivered)), *[c for c in counts if isinstance(c, int)], 0)
 
 
-def single(message: AbstractIncomingMessage) -> Event:
+def single(message: Message) -> Event:
     """Read a message as one event, whatever its body is."""
     return Event(
         type=message.type or "",
@@ -126,7 +134,7 @@ def _traced(headers: Headers) -> Headers:
     return {f"x-warren-was-{TRACEPARENT}" if k == TRACEPARENT else k: v for k, v in headers.items()}
 
 
-def split(message: AbstractIncomingMessage) -> list[Event]:
+def split(message: Message) -> list[Event]:
     """Read a message's events in order; raises `ContractError` for a bundle that is none."""
     one = single(message)
     return split_bundle(one) if is_bundle(message) else [one]
@@ -220,5 +228,5 @@ __all__ = [
     "single",
     "split",
     "split_bundle",
-    "to_message",
+    "to_content",
 ]

@@ -18,9 +18,7 @@ from aio_pika.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from warren.errors import WarrenError
-from warren.messaging import tolerant
-
-tolerant.install()
+from warren.messaging.datapath import Connection
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +117,7 @@ class Link:
                 self._url,
                 timeout=10,
                 heartbeat=self._heartbeat,
+                connection_class=Connection,
                 client_properties={"connection_name": self.name, "product": "Warren"},
             )
         self._connection = connection

@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
@@ -22,6 +22,7 @@ from warren.envelope import Event
 from warren.errors import ContractError, DependencyDownError, DeposedError
 from warren.messaging import codec, failures
 from warren.messaging.connection import LOST, Link, back_off, own_cancellation_only
+from warren.messaging.datapath import Consuming, Delivery, consuming
 from warren.messaging.policy import DeadLetter, Retry, decide
 from warren.messaging.publisher import Publisher
 from warren.observability import metrics
@@ -81,8 +82,9 @@ class Consumer:
         self._batch_size = batch_size
         self._prefetch = prefetch
         self._split = _as_one if whole else codec.split
-        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._channel: AbstractChannel | None = None
+        self._receiving: Consuming | None = None
         self._tag = ""
         self._draining = False
         self._consuming = False
@@ -179,6 +181,7 @@ class Consumer:
             underlay.on_consumer_cancel_callbacks.add(lambda _: arrived.put_nowait(None))
             if self._on_open is not None:
                 self._on_open()
+            self._receiving = await consuming(connection, channel, self._on_delivery)
             await self._subscribe(channel, prefetch=1)
             wide = False
             while (messages := await self._take()) or not self._draining:
@@ -190,13 +193,13 @@ class Consumer:
                 if not wide and fresh and not self._draining:
                     # The way is safe: open it wide. Cancelling with this one delivery unacked lets no other slip in.
                     await self._cancel(channel)
-                    await self._ack(messages)
+                    self._ack(messages)
                     if self._on_open is not None:
                         self._on_open()  # between the two, another process may be the single active consumer
                     await self._subscribe(channel, prefetch=self._prefetch)
                     wide = True
                 else:
-                    await self._ack(messages)
+                    self._ack(messages)
                 self._busy = False
         finally:
             self._busy = False
@@ -209,9 +212,9 @@ class Consumer:
 
     async def _subscribe(self, channel: AbstractChannel, prefetch: int) -> None:
         await channel.set_qos(prefetch_count=prefetch, timeout=10)
-        queue = await channel.get_queue(self.queue, ensure=False)
+        underlay = await channel.get_underlay_channel()
         self._tag = f"{self._instance}:{self.queue}:{'wide' if prefetch > 1 else 'first'}"
-        await queue.consume(self._on_message, consumer_tag=self._tag, timeout=10)
+        await underlay.basic_consume(self.queue, _unused, consumer_tag=self._tag, timeout=10)
         self._consuming = True
 
     async def _cancel(self, channel: AbstractChannel) -> None:
@@ -219,11 +222,11 @@ class Consumer:
         await underlay.basic_cancel(self._tag, timeout=10)
         self._consuming = False
 
-    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+    def _on_delivery(self, message: Delivery) -> None:
         self.delivered += 1
         self._arrived.put_nowait(message)
 
-    async def _take(self) -> list[AbstractIncomingMessage]:
+    async def _take(self) -> list[Delivery]:
         """Wait for a message, then take what else has come: a lone one does not wait for a batch."""
         first = await self._arrived.get()
         if first is None:
@@ -239,12 +242,13 @@ class Consumer:
             events += _events_in(message)
         return messages
 
-    async def _ack(self, messages: list[AbstractIncomingMessage]) -> None:
-        await messages[-1].ack(multiple=True)
+    def _ack(self, messages: list[Delivery]) -> None:
+        assert self._receiving is not None  # noqa: S101 - it has delivered these
+        self._receiving.ack(messages[-1])
         self.worked += len(messages)
         self._progress = True
 
-    async def _work(self, messages: list[AbstractIncomingMessage]) -> None:
+    async def _work(self, messages: list[Delivery]) -> None:
         """Bring every event of the messages to an end: handled, sent for a retry, or dead."""
         began = time.perf_counter()
         batch: list[Event] = []
@@ -350,10 +354,14 @@ class Consumer:
             self.paused_for = None
 
 
-def _as_one(message: AbstractIncomingMessage) -> list[Event]:
+async def _unused(_: object) -> None:
+    """Deliveries take the data path."""
+
+
+def _as_one(message: Delivery) -> list[Event]:
     return [codec.single(message)]
 
 
-def _events_in(message: AbstractIncomingMessage) -> int:
+def _events_in(message: Delivery) -> int:
     count = message.headers.get("x-warren-events", 1)
     return count if isinstance(count, int) and count > 0 else 1

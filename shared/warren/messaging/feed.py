@@ -7,16 +7,18 @@ reads a feed compares what it has with the source from time to time (`on_reset` 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractConnection, AbstractQueue
 
 from warren.envelope import Event
 from warren.errors import ContractError
 from warren.ids import uuid7
 from warren.messaging import codec
 from warren.messaging.connection import LOST, Link, own_cancellation_only
+from warren.messaging.datapath import Consuming, Delivery, consuming
 from warren.messaging.declare import RPC_TIMEOUT, declare_public_exchanges
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class Feed:
         self._wanted: set[Key] = set()
         self._bound: set[Key] = set()
         self._queue: AbstractQueue | None = None
-        self._channel: AbstractChannel | None = None
+        self._consuming: Consuming | None = None
         self._binding = asyncio.Lock()
 
     async def run(self) -> None:
@@ -94,7 +96,7 @@ class Feed:
     async def _setup(self, connection: AbstractConnection) -> None:
         async with connection.channel() as declaring:
             await declare_public_exchanges(declaring)
-        channel = self._channel = await connection.channel(publisher_confirms=False)
+        channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH, timeout=RPC_TIMEOUT)
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(
@@ -112,26 +114,25 @@ class Feed:
         for exchange, key in sorted(self._wanted):
             await queue.bind(exchange, key, timeout=RPC_TIMEOUT)
             self._bound.add((exchange, key))
-        pending: list[AbstractIncomingMessage] = []
+        pending: list[Delivery] = []
 
-        async def on_message(message: AbstractIncomingMessage) -> None:
-            pending.append(message)
-            if len(pending) == 1:
+        def on_delivery(message: Delivery) -> None:
+            if not pending:
                 asyncio.get_running_loop().call_soon(flush)
+            pending.append(message)
 
         def flush() -> None:
             messages, pending[:] = list(pending), []
             self._deliver(messages)
-            acking = asyncio.ensure_future(self._ack(messages[-1]))
-            acks.add(acking)
-            acking.add_done_callback(acks.discard)
+            with contextlib.suppress(ConnectionError):  # a lost channel: its queue is gone, and all that was in it
+                receiving.ack(messages[-1])
 
-        acks: set[asyncio.Task[None]] = set()
-        await queue.consume(on_message, consumer_tag=self._name, timeout=RPC_TIMEOUT)
+        receiving = self._consuming = await consuming(connection, channel, on_delivery)
+        await underlay.basic_consume(queue.name, _unused, consumer_tag=self._name, timeout=RPC_TIMEOUT)
         self._queue = queue
         self._on_reset()
 
-    def _deliver(self, messages: list[AbstractIncomingMessage]) -> None:
+    def _deliver(self, messages: list[Delivery]) -> None:
         events: list[Event] = []
         for message in messages:
             try:
@@ -145,10 +146,6 @@ class Feed:
         if events:
             self._handler(events)
 
-    @staticmethod
-    async def _ack(message: AbstractIncomingMessage) -> None:
-        try:
-            async with own_cancellation_only():
-                await message.ack(multiple=True)
-        except LOST as e:
-            log.debug("ack on a lost channel", extra={"fields": {"reason": str(e)}})
+
+async def _unused(_: object) -> None:
+    """Deliveries take the data path."""

@@ -13,14 +13,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import PublishError as ReturnedError
+from aio_pika.abc import AbstractConnection
+from pamqp.commands import Basic
 
 from warren.envelope import Event
 from warren.errors import DependencyDownError, PublishError, UnroutableError
-from warren.messaging.codec import to_message
+from warren.messaging.codec import to_content
 from warren.messaging.connection import LOST, Link, own_cancellation_only
+from warren.messaging.datapath import Content, Publishing, ReturnedError, publishing
 from warren.observability.metrics import BUNDLE_SIZE, PUBLISH_FAILURES, PUBLISHED
 from warren.topology import EPHEMERAL
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 MAX_BUNDLE_EVENTS = 256
 MAX_BUNDLE_BYTES = 256 * 1024
+NOT_PERSISTENT = 1
+_PROBE = Content(Basic.Properties(message_type="warren.probe"), b"")
 CONFIRM_TIMEOUT = 5.0
 """Seconds; below three heartbeats, after which the library would end the wait in its own way."""
 
@@ -47,11 +49,10 @@ class Publisher:
         self._app = app
         self._timeout = timeout
         self._lanes: dict[tuple[str, str], _Lane] = {}
-        self._channel: AbstractChannel | None = None
+        self._confirmed: Publishing | None = None
+        self._transient: Publishing | None = None
         self._of: AbstractConnection | None = None
-        self._plain: AbstractChannel | None = None
         self._opening = asyncio.Lock()
-        self._exchanges: dict[str, AbstractExchange] = {}
 
     @property
     def connected(self) -> bool:
@@ -81,13 +82,10 @@ class Publisher:
             return
         try:
             async with own_cancellation_only():
-                connection = await self._link.connection()
-                if self._plain is None or self._plain.is_closed:
-                    self._plain = await connection.channel(publisher_confirms=False)
-                exchange = await self._plain.get_exchange(event.exchange, ensure=False)
-                message = to_message((event,), self._app)
-                message.delivery_mode = DeliveryMode.NOT_PERSISTENT
-                await exchange.publish(message, event.routing_key, mandatory=False, timeout=1)
+                if self._transient is None or self._transient.closed:
+                    self._transient = await publishing(await self._link.connection(), confirms=False)
+                content = to_content((event,), self._app, mode=NOT_PERSISTENT)
+                self._transient.publish(event.exchange, event.routing_key, content, mandatory=False)
         except LOST as e:
             log.debug("a transient event is dropped", extra={"fields": {"type": event.type, "reason": str(e)}})
 
@@ -101,8 +99,8 @@ class Publisher:
             raise DependencyDownError("broker", self._link.reason)
         try:
             async with asyncio.timeout(2), own_cancellation_only():
-                exchange = await self._exchange(EPHEMERAL)
-                await exchange.publish(Message(b"", type="warren.probe"), "warren.probe", mandatory=False)
+                channel = await self._open()
+                await channel.publish(EPHEMERAL, "warren.probe", _PROBE, mandatory=False)
         except LOST as e:
             raise DependencyDownError("broker", f"{type(e).__name__}: {e}") from None
 
@@ -126,7 +124,7 @@ class Publisher:
         After an unroutable one the link is set up anew: that declares, or waits for, what is missing.
         """
         first = events[0]
-        message = to_message(events, self._app)
+        content = to_content(events, self._app)
         loop = asyncio.get_running_loop()
         while True:
             left = deadline - loop.time()
@@ -134,8 +132,8 @@ class Publisher:
                 raise PublishError("broker", self._link.reason if not self._link.connected else "no confirm in time")
             try:
                 async with asyncio.timeout(min(left, CONFIRM_TIMEOUT)), own_cancellation_only():
-                    exchange = await self._exchange(first.exchange)
-                    await exchange.publish(message, first.routing_key, mandatory=True, timeout=None)
+                    channel = await self._open()
+                    await channel.publish(first.exchange, first.routing_key, content, mandatory=True)
             except ReturnedError:
                 reason = f"no queue takes {first.routing_key} of {first.exchange or 'the default exchange'}"
                 self._link.renew(reason, self._of)
@@ -152,22 +150,13 @@ class Publisher:
                 BUNDLE_SIZE.observe(len(events))
                 return
 
-    async def _exchange(self, name: str) -> AbstractExchange:
+    async def _open(self) -> Publishing:
         connection = await self._link.connection()
         async with self._opening:
             # One that is open is kept, whatever failed on it: opening more of them each time would use them all up.
-            if self._channel is None or self._channel.is_closed or self._of is not connection:
-                self._channel, self._of = await _confirming(connection), connection
-                self._exchanges = {}
-            if name not in self._exchanges:
-                self._exchanges[name] = (
-                    await self._channel.get_exchange(name, ensure=False) if name else self._channel.default_exchange
-                )
-            return self._exchanges[name]
-
-
-async def _confirming(connection: AbstractConnection) -> AbstractChannel:
-    return await connection.channel(publisher_confirms=True, on_return_raises=True)
+            if self._confirmed is None or self._confirmed.closed or self._of is not connection:
+                self._confirmed, self._of = await publishing(connection, confirms=True), connection
+            return self._confirmed
 
 
 class _Lane:
