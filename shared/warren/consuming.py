@@ -58,12 +58,13 @@ class Consuming:
         *,
         accepts: Accepted | None,
         on_open: Callable[[], None] | None = None,
+        on_close: Callable[[], None] | None = None,
         whole: bool = False,
     ) -> Consumer:
         """Work a queue (see `Consumer`)."""
         consumer = Consumer(
             self._work,
-            queue,
+            self._settings.topology.named(queue) or queue,
             handler,
             service=self._settings.service,
             instance=self._settings.name,
@@ -71,6 +72,7 @@ class Consuming:
             accepts=accepts,
             probes=self._probes(),
             on_open=on_open,
+            on_close=on_close,
             batch_size=self._settings.batch_size,
             prefetch=self._settings.prefetch,
             whole=whole,
