@@ -7,7 +7,7 @@ out. The store is prepared before the first delivery is taken.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
@@ -84,7 +84,7 @@ class Consuming:
     def parts(self) -> list[Part]:
         """Parts of the service in their starting order."""
         first: list[Part] = [self._failed, self._facts, self._work]
-        return [*first, *[_Prepared(c, self._ready, self._facts) for c in self.consumers]]
+        return [*first, _Prepared(self.consumers, self._ready, self._facts)]
 
     def _link(self, purpose: str, setup: Callable[..., Awaitable[None]] | None) -> Link:
         settings = self._settings
@@ -134,21 +134,21 @@ class _Preparation:
 
 
 class _Prepared:
-    """A consumer that starts when the store is prepared and facts can go out."""
+    """Consumers that start when the store is prepared and facts can go out, and drain at the same time."""
 
-    def __init__(self, consumer: Consumer, ready: _Preparation, facts: Link) -> None:
-        self._consumer = consumer
+    def __init__(self, consumers: Sequence[Consumer], ready: _Preparation, facts: Link) -> None:
+        self._consumers = consumers
         self._ready = ready
         self._facts = facts
 
     async def run(self) -> None:
         await self._ready.wait()
         await self._facts.connection()
-        await self._consumer.run()
+        await asyncio.gather(*[c.run() for c in self._consumers])
         await _for_ever()
 
     async def drain(self) -> None:
-        await self._consumer.drain()
+        await asyncio.gather(*[c.drain() for c in self._consumers])
 
 
 async def _for_ever() -> None:

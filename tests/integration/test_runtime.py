@@ -125,7 +125,7 @@ async def test_a_redelivered_bundle_is_worked_singly_then_taken_apart(lab: Lab, 
     async def handle(events: Sequence[Event]) -> None:
         calls.append([number(e) for e in events])
         exchanges.extend(e.exchange for e in events)
-        if len(calls) == 1 or calls[1:] == [[0], [1], [2]]:
+        if len(calls) == 1 or (len(calls) < 11 and number(events[0]) == 2):
             raise DeposedError("as if the process had died")
         await lab.note(events)
 
@@ -134,8 +134,8 @@ async def test_a_redelivered_bundle_is_worked_singly_then_taken_apart(lab: Lab, 
     lab.consume(handle)
     await eventually(lambda: sorted(set(lab.numbers)) == [0, 1, 2, 3, 4])
     assert calls[0] == [0, 1, 2, 3, 4], "at first as a whole"
-    assert calls[1:4] == [[0], [1], [2]], "then one by one"
-    assert [n for batch in calls[4:] for n in batch] == [0, 1, 2, 3, 4]
+    assert calls[1:10] == [[0], [1], [2]] * 3, "then one by one"
+    assert [n for batch in calls[10:] for n in batch] == [0, 1, 2, 3, 4]
     assert exchanges[-5:] == ["lab.again"] * 5, "then as messages of their own"
     assert await wire.depth(DEAD) == 0
 

@@ -34,8 +34,15 @@ Handler = Callable[[Sequence[Event]], Awaitable[None]]
 Probe = Callable[[], Awaitable[None]]
 """Returns when the dependency answers, raises when it does not."""
 
-SPLIT_AT = 2
-"""Earlier deliveries after which a bundle is taken apart: then a poison event dies alone."""
+SPLIT_AT = 4
+"""Earlier deliveries after which a bundle is taken apart: then a poison event dies alone.
+
+Not sooner, as its events go to the end of the queue and lose their senders' order; and what a consumer had ahead when
+it died, or left, counts as delivered, too.
+"""
+
+LEAVE_WITHIN = 3.0
+"""Seconds for working what was delivered before a channel is left; what is left over goes back to the broker."""
 
 _FIRST, _WIDE = "first", "wide"
 """Ends of consumer tags: with a prefetch of 1, until a delivery proves safe, and with the full one."""
@@ -91,12 +98,13 @@ class Consumer:
         self._batch_size = batch_size
         self._prefetch = prefetch
         self._split = _as_one if whole else codec.split
-        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._arrived = asyncio.Queue[AbstractIncomingMessage | None]()
         self._channel: AbstractChannel | None = None
         self._ended = asyncio.Event()
         self._tags: list[str] = []
         self._draining = False
         self._giving_way = False
+        self._leave_by = 0.0
         self._consuming = False
         self._busy = False
         self._progress = False
@@ -172,7 +180,7 @@ class Consumer:
     async def drain(self) -> None:
         """Work what has come, take no more, then stop; without a channel there is nothing to work."""
         self._draining = True
-        self._arrived.put_nowait(None)
+        self._leave()
         if self._channel is not None:
             await self._stopped.wait()
 
@@ -180,7 +188,11 @@ class Consumer:
         """Work what has come, then subscribe again: behind all other consumers of the queue."""
         if self._consuming and not self._giving_way:
             self._giving_way = True
-            self._arrived.put_nowait(None)
+            self._leave()
+
+    def _leave(self) -> None:
+        self._leave_by = time.monotonic() + LEAVE_WITHIN
+        self._arrived.put_nowait(None)
 
     @property
     def _leaving(self) -> bool:
@@ -191,7 +203,7 @@ class Consumer:
         self._giving_way = False
         if self._draining:
             return
-        self._arrived = arrived = asyncio.Queue()
+        self._arrived = arrived = asyncio.Queue[AbstractIncomingMessage | None]()
         self._ended = ended = asyncio.Event()
         self._tags = []
         self.opened += 1
@@ -244,7 +256,7 @@ class Consumer:
             await self._ack_last(channel, worked, window)
 
     async def _widen(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> None:
-        """The way is safe: open it wide. Cancelling with this one delivery unacked lets no other slip in.
+        """Open the way wide: it is safe. Cancelling with this one delivery unacked lets no other slip in.
 
         Of a queue with a single active consumer this process has subscribed twice, so that it is itself the next in
         line: to subscribe only now would put it behind all other processes, with every first message.
@@ -260,9 +272,10 @@ class Consumer:
         """Ack before the channel is closed, so that the broker delivers nothing in between.
 
         What it delivered would come again counted as redelivered, and so be worked one by one. While the window is
-        full no delivery is under way, and cancelling is safe; while it is not, nothing waits at the broker.
+        full no delivery is under way, and cancelling is safe; while it is not, nothing waits at the broker. With a
+        delivery that is not worked it would not be: the next consumer would get what comes after it.
         """
-        if self.delivered - self.worked >= window:
+        if self._arrived.empty() and self.delivered - self.worked >= window:
             for tag in reversed(self._tags):  # or the next would become active
                 await self._cancel(channel, tag)
         await self._ack(message)
@@ -285,8 +298,10 @@ class Consumer:
     async def _take(self) -> list[AbstractIncomingMessage]:
         """Wait for a message, then take what else has come: a lone one does not wait for a batch.
 
-        Returns nothing when the channel has ended, or is to be left and all that came is taken.
+        Returns nothing when the channel has ended, or is to be left and all that came is taken, or time is over.
         """
+        if self._leaving and time.monotonic() > self._leave_by:
+            return []
         messages: list[AbstractIncomingMessage] = []
         events = 0
         while events < self._batch_size and not self._ended.is_set():
