@@ -7,7 +7,7 @@ out. The store is prepared before the first delivery is taken.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
@@ -15,8 +15,8 @@ from warren.errors import DependencyDownError, TransientError
 from warren.health import Health
 from warren.messaging import Consumer, Link, Publisher
 from warren.messaging.codec import Accepted
-from warren.messaging.consumer import Handler
 from warren.messaging.declare import owner, publisher
+from warren.messaging.worker import Handler
 from warren.runtime import Part
 from warren.settings import Settings
 from warren.storage import STORE, Mongo
@@ -58,12 +58,13 @@ class Consuming:
         *,
         accepts: Accepted | None,
         on_open: Callable[[], None] | None = None,
+        on_close: Callable[[], None] | None = None,
         whole: bool = False,
     ) -> Consumer:
         """Work a queue (see `Consumer`)."""
         consumer = Consumer(
             self._work,
-            queue,
+            self._settings.topology.named(queue) or queue,
             handler,
             service=self._settings.service,
             instance=self._settings.name,
@@ -71,6 +72,7 @@ class Consuming:
             accepts=accepts,
             probes=self._probes(),
             on_open=on_open,
+            on_close=on_close,
             batch_size=self._settings.batch_size,
             prefetch=self._settings.prefetch,
             whole=whole,
@@ -82,7 +84,7 @@ class Consuming:
     def parts(self) -> list[Part]:
         """Parts of the service in their starting order."""
         first: list[Part] = [self._failed, self._facts, self._work]
-        return [*first, *[_Prepared(c, self._ready, self._facts) for c in self.consumers]]
+        return [*first, _Prepared(self.consumers, self._ready, self._facts)]
 
     def _link(self, purpose: str, setup: Callable[..., Awaitable[None]] | None) -> Link:
         settings = self._settings
@@ -132,21 +134,21 @@ class _Preparation:
 
 
 class _Prepared:
-    """A consumer that starts when the store is prepared and facts can go out."""
+    """Consumers that start when the store is prepared and facts can go out, and drain at the same time."""
 
-    def __init__(self, consumer: Consumer, ready: _Preparation, facts: Link) -> None:
-        self._consumer = consumer
+    def __init__(self, consumers: Sequence[Consumer], ready: _Preparation, facts: Link) -> None:
+        self._consumers = consumers
         self._ready = ready
         self._facts = facts
 
     async def run(self) -> None:
         await self._ready.wait()
         await self._facts.connection()
-        await self._consumer.run()
+        await asyncio.gather(*[c.run() for c in self._consumers])
         await _for_ever()
 
     async def drain(self) -> None:
-        await self._consumer.drain()
+        await asyncio.gather(*[c.drain() for c in self._consumers])
 
 
 async def _for_ever() -> None:

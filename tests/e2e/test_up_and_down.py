@@ -41,9 +41,13 @@ async def test_beside_another_stack_killed_and_started_again_with_its_data(
     stack: Stack, tmp_path: Path, room: str
 ) -> None:
     """A second stack finds its ports taken; `kill -9` leaves no orphan, `down` neither; the data stays."""
-    second = Stack(tmp_path / "data dir", gateways_wanted=1)  # a path with a space, as people have them
-    second.up()
+    second = Stack(tmp_path / "data dir", gateways_wanted=1, options=("--chat", "2", "--audit", "2"))
+    second.up()  # in a path with a space, as people have them
     try:
+        status = second.status()
+        names = {p["name"] for p in status["processes"]}
+        assert {"chat", "chat-2", "audit", "audit-2", "presence", "dlq-monitor", "gateway-1"} < names
+        assert set(status["services"]) == {"audit", "chat", "dlq-monitor", "presence"}
         assert not set(second.gateways) & set(stack.gateways)
         assert warren("up", "--detach", "--data", str(second.data)).returncode == 1  # it runs already
         base = second.gateways[0]
@@ -51,6 +55,7 @@ async def test_beside_another_stack_killed_and_started_again_with_its_data(
         async with await enter(base, "", room, token) as ann:
             await ann.send_json({"type": "message", "id": "kept", "room": room, "body": "keep this"})
             await ann.expect("message", id="kept")
+        assert json.loads(second.run("audit", "verify", "--json").stdout)["ok"] is True
         processes = family(second)
         supervisor = psutil.Process(processes[0].pid).parent()
         assert supervisor is not None

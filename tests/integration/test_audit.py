@@ -509,3 +509,21 @@ async def test_the_command_line_searches_and_traces(audit: Running, wire: Wire, 
 
 def rfc_now() -> str:
     return now().isoformat()
+
+
+async def test_two_processes_share_the_work_with_a_chain_each(audit: Running, services: Services, wire: Wire) -> None:
+    other = await services.start(build, AuditSettings, audit_seal_interval=0.05, instance="audit-2")
+    sent = [await post(wire, n) for n in range(150)]
+    assert await other.stop() == 0
+    sent += [await post(wire, n) for n in range(150, 200)]
+
+    async def all_there() -> bool:
+        found = Counter(r["message_id"] for r in await records(audit, type=PostMessage.TYPE))
+        assert set(found.values()) <= {1}
+        return set(found) == set(sent)
+
+    await eventually(all_there)
+    chains = (await audit.http.get("/chains")).json()["chains"]
+    assert len([c for c in chains if c["n"]]) == 2
+    verified = (await audit.http.get("/verify")).json()
+    assert (verified["ok"], verified["problems"]) == (True, [])

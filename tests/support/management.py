@@ -49,6 +49,11 @@ class Management:
         found: dict[str, Any] = await self._do("GET", f"/queues/{quote(vhost, safe='')}/{quote(name, safe='')}")
         return found
 
+    async def consumers(self, vhost: str) -> list[dict[str, Any]]:
+        """Return the consumers on a virtual host; `active` says which is the active one of a queue."""
+        found: list[dict[str, Any]] = await self._do("GET", f"/consumers/{quote(vhost, safe='')}")
+        return found
+
     async def close(self) -> None:
         """Close the client."""
         await self._http.aclose()

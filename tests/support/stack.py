@@ -41,10 +41,12 @@ class Stack:
     data: Path
     env: dict[str, str] = field(default_factory=dict)
     gateways_wanted: int = 2
+    options: tuple[str, ...] = ()
+    """Further options of `warren up`."""
 
     def up(self) -> None:
         """Start it and wait until all is ready."""
-        arguments = ("--detach", "--gateways", str(self.gateways_wanted))
+        arguments = ("--detach", "--gateways", str(self.gateways_wanted), *self.options)
         started = warren("up", *arguments, "--data", str(self.data), env=self.env)
         assert started.returncode == 0, started.stdout + started.stderr
 

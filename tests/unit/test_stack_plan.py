@@ -22,20 +22,23 @@ def test_the_services_are_those_of_this_installation() -> None:
 
 
 def test_names_and_wished_ports() -> None:
-    planned = {i.name: i.port for i in instances(PACKAGES, 3)}
+    planned = {i.name: i.port for i in instances(PACKAGES, {"gateway": 3, "chat": 3, "audit": 2})}
     assert planned == {
         "gateway-1": 8080,
         "gateway-2": 8090,
         "gateway-3": 8091,
         "audit": 8083,
+        "audit-2": 8180,
         "chat": 8081,
+        "chat-2": 8160,
+        "chat-3": 8161,
         "dlq-monitor": 8084,
         "presence": 8082,
     }
 
 
 def test_a_further_service_needs_no_change_here() -> None:
-    planned = list(instances({**PACKAGES, "stats": "stats", "zoo": "zoo"}, 1))
+    planned = list(instances({**PACKAGES, "stats": "stats", "zoo": "zoo"}, {}))
     assert planned[-2:] == [Instance("stats", "stats", "stats", 8085), Instance("zoo", "zoo", "zoo", 8086)]
 
 
@@ -43,7 +46,7 @@ def test_secrets_of_one_service_stay_with_it() -> None:
     offered = {"WARREN_JWT_SECRET": "jwt", "WARREN_GUESTS": "true"}
     required = {"WARREN_MANAGEMENT_URL": "http://dlq-monitor:pw@127.0.0.1:15672"}
     inherited = {"WARREN_JWT_SECRET": "of the user"}
-    made = {i.service: environment(i, inherited, offered, required, {}) for i in instances(PACKAGES, 1)}
+    made = {i.service: environment(i, inherited, offered, required, {}) for i in instances(PACKAGES, {})}
     assert [s for s, e in made.items() if "WARREN_JWT_SECRET" in e] == ["gateway"]
     assert [s for s, e in made.items() if "WARREN_MANAGEMENT_URL" in e] == ["dlq-monitor"]
     assert made["gateway"]["WARREN_JWT_SECRET"] == "of the user"
@@ -52,7 +55,9 @@ def test_secrets_of_one_service_stay_with_it() -> None:
 def test_the_users_settings_pass_through_but_not_over_what_the_stack_decides() -> None:
     chat = Instance("chat", "chat", "chat", 8081)
     inherited = {"WARREN_BATCH_SIZE": "7", "WARREN_PORT": "1", "WARREN_INSTANCE": "x", "PATH": "/bin"}
-    made = environment(chat, inherited, {}, {"WARREN_PORT": "8081"}, {"chat": "http://c", "dlq-monitor": "http://d"})
+    made = environment(
+        chat, inherited, {}, {"WARREN_PORT": "8081"}, {"chat": ["http://c"], "dlq-monitor": ["http://d"]}
+    )
     assert made["WARREN_BATCH_SIZE"] == "7"
     assert made["WARREN_PORT"] == "8081"
     assert made["WARREN_INSTANCE"] == "chat"
@@ -72,6 +77,14 @@ def test_the_stack_gives_each_service_its_own_user_and_everyones_address(tmp_pat
     assert made["gateway-1"]["WARREN_GUESTS"] == "true"
     assert made["chat"]["WARREN_ALIVE_FILE"] == str(tmp_path / "run" / "chat.alive")
     assert "//dlq-monitor:" in made["dlq-monitor"]["WARREN_MANAGEMENT_URL"]
+
+
+def test_gateways_learn_the_addresses_of_all_chat_processes(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, inherited={}, packages=PACKAGES, counts={"gateway": 1, "chat": 2})
+    made = {s.name: dict(s.command().environment) for s in stack.services}
+    assert made["gateway-1"]["WARREN_CHAT_URL"] == "http://127.0.0.1:8081,http://127.0.0.1:8160"
+    assert made["chat-2"]["WARREN_INSTANCE"] == "chat-2"
+    assert made["chat-2"]["WARREN_AMQP_URL"] == made["chat"]["WARREN_AMQP_URL"], "one broker user per service"
 
 
 def test_nothing_secret_is_in_any_command_line(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from chat.committing import GroupCommit
 from chat.handlers import Partition
-from chat.repository import Entries
+from chat.repository import Entries, Members
 from chat.routes import router
 from chat.settings import ChatSettings
+from chat.spreading import Spreading
 from warren.consuming import Consuming
 from warren.contracts.commands import PostMessage
 from warren.http import create_app, service_token
@@ -31,7 +32,11 @@ def build(settings: ChatSettings) -> Service:
             partition.handle,
             accepts=accept(PostMessage),
             on_open=partition.forget,
+            on_close=partition.give_up,
         )
+    spreading = Spreading(
+        settings.incarnation, settings.name, Members(mongo.database), consuming.consumers, beat=settings.chat_beat
+    )
     app = create_app(settings, consuming.health)
     app.include_router(router(entries, partitions, service_token(settings)))
-    return Service(settings, consuming.health, app, consuming.parts, on_stop=[mongo.close])
+    return Service(settings, consuming.health, app, [*consuming.parts, spreading], on_stop=[mongo.close])

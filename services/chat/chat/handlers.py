@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from prometheus_client import Gauge
+
 from chat.model import Command, Entry, Key, KnownError, Plan, plan, rooms_of
 from warren.contracts.commands import PostMessage
 from warren.envelope import TRACEPARENT, Event, event, trace_id_of
@@ -16,6 +18,8 @@ from warren.topology import EVENTS, room_key
 log = logging.getLogger(__name__)
 
 MAX_CACHED_ROOMS = 10_000
+
+ACTIVE = Gauge("warren_chat_partition_active", "1 while this process works the partition", ["partition"])
 
 
 class Log(Protocol):
@@ -41,10 +45,17 @@ class Partition:
         self._entries = entries
         self._facts = facts
         self._heads: dict[str, int] = {}
+        self._active = False
+        ACTIVE.labels(number).set(0)
 
     def forget(self) -> None:
         """Forget all heads: on a new channel another process may have written meanwhile."""
         self._heads.clear()
+
+    def give_up(self) -> None:
+        """Forget all heads, as from now on another process may write."""
+        self.forget()
+        self._turn(active=False)
 
     def head(self, room: str) -> int | None:
         """Return the head of a room if this process is the one that writes to it."""
@@ -52,11 +63,24 @@ class Partition:
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Work a batch of `message.post` commands."""
+        self._turn(active=True)  # the broker delivers to the active consumer only
         commands = [Command(e.data, e.headers.get(TRACEPARENT, "")) for e in events if isinstance(e.data, PostMessage)]
         causes = {c.key: e for c, e in zip(commands, events, strict=True)}
         with event_spans("chat", events):
-            planned = await self._store(commands)
+            try:
+                planned = await self._store(commands)
+            except DeposedError:
+                # Perhaps only what a process that is gone had under way: the heads are read again. Should that
+                # process live, order holds all the same, as both begin with the first command that is not acked.
+                planned = await self._store(commands)
             await self._facts.publish_all([self._fact(causes[c.key], entry) for c, entry in planned.told])
+
+    def _turn(self, *, active: bool) -> None:
+        if active != self._active:
+            self._active = active
+            ACTIVE.labels(self.number).set(active)
+            words = "partition taken" if active else "partition given up"
+            log.info(words, extra={"fields": {"partition": self.number}})
 
     async def _store(self, commands: Sequence[Command]) -> Plan:
         """Store what is new; the trick: ask which ids are known only when the store refuses one."""

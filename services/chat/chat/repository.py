@@ -4,6 +4,8 @@ Collection `log`: one document per write and room, with consecutive entries of t
 first (room, `seq`), its index `identity` is unique by room and message (user, the client's id): both refuse duplicates
 for ever, for a document is written whole or not at all.
 Collection `rooms`: one document per room, written before its first entry; `mark` is a place its log has reached.
+Collection `members`: one document per life of a chat process, with its beat. Collection `shares`: one document, the
+owner of each partition.
 
 Tricks: entries that come together share one document (110 µs an entry instead of 270 at forty); `seq` is dense, so
 every page is a range of `_id`, and the head lies a little beyond the mark. No query sorts.
@@ -20,11 +22,13 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chat.model import Entry, Key, KnownError
+from chat.sharing import NOBODY, Member
 from warren.contracts import User
 from warren.errors import DeposedError
 from warren.storage import Database, Document, store_errors
 
 _DUPLICATE = 11000
+_SHARES = "partitions"
 
 MAX_IN = 100
 """Values of one `$in`; the embedded store's cost grows with their square."""
@@ -156,6 +160,53 @@ class Entries:
             found = await self._log.find({"_id": around, "last": {"$gte": first}}).to_list(None)
         entries = [e for d in found for e in _entries(d) if first <= e.seq <= last]
         return sorted(entries, key=lambda e: e.seq)
+
+
+class Members:
+    """Where chat processes learn of each other, and who works which partition."""
+
+    def __init__(self, database: Database) -> None:
+        self._members = database["members"]
+        self._shares = database["shares"]
+
+    async def beat(self, member: Member) -> None:
+        """Say that a process lives, and what it has subscribed to."""
+        document = {"name": member.name, "beat": member.beat, "subscriptions": list(member.subscriptions)}
+        with store_errors():
+            await self._members.replace_one({"_id": member.incarnation}, document, upsert=True)
+
+    async def leave(self, incarnation: str) -> None:
+        """Strike a process off."""
+        with store_errors():
+            await self._members.delete_one({"_id": incarnation})
+
+    async def members(self) -> list[Member]:
+        """Return all that are registered, those that have crashed lately included."""
+        with store_errors():
+            found = await self._members.find({}).to_list(None)
+        return [Member(d["_id"], d["name"], d["beat"], tuple(d["subscriptions"])) for d in found]
+
+    async def owners(self, partitions: int) -> tuple[int, tuple[str, ...]]:
+        """Return the shares' version, 0 before the first, and the owner of each partition."""
+        with store_errors():
+            found = await self._shares.find_one({"_id": _SHARES})
+        if found is None:
+            return 0, (NOBODY,) * partitions
+        owners = tuple(found["owners"])
+        return found["version"], owners if len(owners) == partitions else (NOBODY,) * partitions
+
+    async def change(self, version: int, owners: Sequence[str]) -> bool:
+        """Write new shares, unless another process has written since that version."""
+        new = {"_id": _SHARES, "version": version + 1, "owners": list(owners)}
+        with store_errors():
+            if version:
+                done = await self._shares.replace_one({"_id": _SHARES, "version": version}, new)
+                return done.modified_count == 1
+            try:
+                await self._shares.insert_one(new)
+            except DuplicateKeyError:
+                return False
+        return True
 
 
 def _refusal(error: BulkWriteError) -> Exception:

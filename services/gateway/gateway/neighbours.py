@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from gateway.settings import GatewaySettings
 from warren.errors import DependencyDownError, PermanentError
 from warren.http import neighbour
 from warren.observability.tracing import current_headers
+
+_FINAL = {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,43 +37,53 @@ class Members:
 
 
 class _Neighbour:
-    """One service over HTTP; `DependencyDownError` when it does not answer as it should."""
+    """One service over HTTP, of which several processes may run; `DependencyDownError` when none answers as it should.
 
-    def __init__(self, name: str, client: httpx.AsyncClient) -> None:
+    It stays with the process that answered last; which one is asked first is left to chance, lest all gateways ask one.
+    """
+
+    def __init__(self, name: str, urls: Sequence[str], settings: GatewaySettings) -> None:
         self.name = name
-        self._client = client
+        self._clients = [neighbour(url, settings) for url in random.sample(urls, len(urls))]
 
     async def call(self, method: str, path: str, **options: Any) -> Any:
-        try:
-            answer = await self._client.request(method, path, headers=current_headers(), **options)
-        except httpx.HTTPError as e:
-            raise DependencyDownError(self.name, str(e) or type(e).__name__) from None
+        answer = await self._ask(method, path, headers=current_headers(), **options)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             raise PermanentError(f"{self.name} refused the request")
-        if not answer.is_success:
-            raise DependencyDownError(self.name, f"HTTP {answer.status_code}")
         return answer.json()
 
     async def ready(self) -> None:
-        """Return if it says that it is ready (a health probe)."""
-        try:
-            answer = await self._client.get("/readyz")
-        except httpx.HTTPError as e:
-            raise DependencyDownError(self.name, str(e) or type(e).__name__) from None
-        if not answer.is_success:
-            raise DependencyDownError(self.name, "not ready")
+        """Return if a process says that it is ready (a health probe)."""
+        await self._ask("GET", "/readyz")
 
     async def close(self) -> None:
-        await self._client.aclose()
+        for client in self._clients:
+            await client.aclose()
+
+    async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Ask one process after the other until one gives an answer that another would give as well."""
+        reason = "no address is known"
+        for client in tuple(self._clients):
+            try:
+                answer = await client.request(method, path, **options)
+            except httpx.HTTPError as e:
+                reason = str(e) or type(e).__name__
+            else:
+                if answer.is_success or answer.status_code in _FINAL:
+                    return answer
+                reason = f"HTTP {answer.status_code}"
+            self._clients.remove(client)  # the others first, next time
+            self._clients.append(client)
+        raise DependencyDownError(self.name, reason)
 
 
 class Chat(_Neighbour):
     """The log of rooms."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        super().__init__("chat", neighbour(settings.chat_url, settings))
+        super().__init__("chat", settings.chat_url, settings)
 
     async def page(self, room: str, *, after: int | None = None, before: int | None = None, limit: int = 50) -> Page:
         """Return a page of a room's log."""
@@ -93,7 +106,7 @@ class Presence(_Neighbour):
     """Who is where, and under which name."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        super().__init__("presence", neighbour(settings.presence_url, settings))
+        super().__init__("presence", settings.presence_url, settings)
 
     async def members(self, room: str) -> Members:
         """Return who is in a room."""

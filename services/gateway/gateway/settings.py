@@ -11,6 +11,7 @@ from warren.settings import Settings
 
 Limit = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+Texts = Annotated[tuple[str, ...], NoDecode]
 
 
 class GatewaySettings(Settings):
@@ -19,8 +20,10 @@ class GatewaySettings(Settings):
     service: str = "gateway"
     port: int = 8080
 
-    chat_url: str = "http://127.0.0.1:8081"
-    presence_url: str = "http://127.0.0.1:8082"
+    chat_url: Texts = ("http://127.0.0.1:8081",)
+    """Addresses of the chat processes, separated by commas: when one does not answer, the next is asked."""
+    presence_url: Texts = ("http://127.0.0.1:8082",)
+    """Likewise."""
 
     jwt_secret: SecretStr = Field(min_length=32)
     """Secret of HS256 tokens, the same for all gateways; at least 32 characters."""
@@ -28,7 +31,7 @@ class GatewaySettings(Settings):
     """Whether `POST /api/token` gives a token to anyone."""
     guest_token_seconds: int = Field(default=7 * 24 * 3600, ge=60)
 
-    origins: Annotated[tuple[str, ...], NoDecode] = ()
+    origins: Texts = ()
     """Origins of browsers that may connect beside the gateway's own, separated by commas: `https://a.example`."""
     trusted_proxies: str = ""
     """Addresses of load balancers whose `X-Forwarded-For` is believed, separated by commas; none by default."""
@@ -68,7 +71,7 @@ class GatewaySettings(Settings):
     drain_spread: float = Field(default=3, ge=0)
     """Seconds over which clients are sent away at a drain."""
 
-    @field_validator("origins", mode="before")
+    @field_validator("origins", "chat_url", "presence_url", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value

@@ -34,9 +34,10 @@ class ServiceClient:
         token = os.environ.get(TOKEN, "")
         if url is None:
             state = read_state(data)
-            url, token = state.services.get(name), state.service_token
-            if url is None:
+            urls, token = state.addresses(name), state.service_token
+            if not urls:
                 raise ServiceError(f"no {name} runs in {data}; `warren status` shows what does")
+            url = _first_that_answers(urls)
         elif not token:
             raise ServiceError(f"set {TOKEN} to the service token that the {name} service at {url} was given")
         self._name, self._url = name, url
@@ -86,6 +87,17 @@ class ServiceClient:
         if answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.CONFLICT}:
             raise RefusedError(_reason(answer))
         raise ServiceError(f"the {self._name} service answers {answer.status_code}: {_reason(answer)}")
+
+
+def _first_that_answers(urls: list[str]) -> str:
+    """Choose among the processes of a service; one that is alone is not asked, nor the last."""
+    for url in urls[:-1]:
+        try:
+            if httpx.get(f"{url}/readyz", timeout=2).is_success:
+                return url
+        except httpx.HTTPError:
+            continue
+    return urls[-1]
 
 
 def _given(query: dict[str, str | int | None]) -> dict[str, str | int]:

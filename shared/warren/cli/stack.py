@@ -13,11 +13,14 @@ from warren.cli.options import DEFAULT_DATA, Data, Json
 @examples(
     ("warren up", "two gateways, Ctrl-C stops all"),
     ("warren up --gateways 4 --detach", "four, in the background; returns when all is ready"),
+    ("warren up --chat 2 --audit 2", "two processes each, which share the work"),
     ("warren up --data /tmp/second", "a second stack beside the first"),
     ("WARREN_AMQP_URL=amqp://… warren up", "with a broker that already runs"),
 )
 def up(
     gateways: Annotated[int, typer.Option(min=1, max=64, help="How many gateways.")] = 2,
+    chat: Annotated[int, typer.Option(min=1, max=16, help="How many chat processes.")] = 1,
+    audit: Annotated[int, typer.Option(min=1, max=16, help="How many audit processes.")] = 1,
     data: Data = DEFAULT_DATA,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Run in the background; return when all is ready.")
@@ -30,7 +33,7 @@ def up(
     """Start the whole suite on this machine: broker, store and all services."""
     from warren.cli import stack_up  # noqa: PLC0415 - only when it runs
 
-    options = stack_up.Options(gateways=gateways, data=data.resolve(), host=host)
+    options = stack_up.Options({"gateway": gateways, "chat": chat, "audit": audit}, data=data.resolve(), host=host)
     if detach:
         stack_up.in_background(options)
     elif notify is not None:

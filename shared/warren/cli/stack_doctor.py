@@ -21,7 +21,7 @@ from warren.cli.console import out
 from warren.errors import WarrenError
 from warren.stack.broker import find_server
 from warren.stack.lock import holder
-from warren.stack.plan import instances
+from warren.stack.plan import DEFAULT_COUNTS, instances
 from warren.stack.ports import is_free
 from warren.stack.process import LOOPBACK
 from warren.stack.services import service_packages
@@ -137,7 +137,7 @@ def _writable(data: Path) -> Check:
 
 def _ports() -> Check:
     """Look which ports are taken; that only means that others are used."""
-    wished = {i.name: i.port for i in instances(service_packages(), 2)} | {
+    wished = {i.name: i.port for i in instances(service_packages(), DEFAULT_COUNTS)} | {
         "broker": 5672,
         "management": 15672,
         "store": 27017,

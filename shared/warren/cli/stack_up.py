@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ from warren.stack.supervisor import Event, Supervisor
 PATIENCE = 90.0
 """Seconds after which a start in the background is given up."""
 
+_OPTIONS = {"gateway": "--gateways", "chat": "--chat", "audit": "--audit"}
+
 DEATHS = 3
 """So often may a process end before a start in the background is given up."""
 
@@ -42,7 +44,8 @@ DEATHS = 3
 class Options:
     """What the user asked for."""
 
-    gateways: int
+    counts: Mapping[str, int]
+    """Processes by service."""
     data: Path
     host: str
 
@@ -84,7 +87,7 @@ def as_background(options: Options, notify: int) -> None:
 def in_background(options: Options) -> None:
     """Start a background session, return when all is ready, or say why it is not."""
     _refuse_second(options.data)
-    names = [i.name for i in instances(service_packages(), options.gateways)]
+    names = [i.name for i in instances(service_packages(), options.counts)]
     progress = Progress(out, names)
     began = time.monotonic()
     child, pipe = _spawn(options)
@@ -139,7 +142,7 @@ def _prepare(options: Options) -> Stack:
         options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as e:
         raise WarrenError(f"{options.data} cannot be used: {e.strerror}") from None
-    stack = Stack(options.data, gateways=options.gateways, host=options.host)
+    stack = Stack(options.data, counts=options.counts, host=options.host)
     if stack.broker:
         find_server()
     if stack.store:
@@ -157,7 +160,9 @@ def _spawn(options: Options) -> tuple[subprocess.Popen[bytes], int]:
     """Start this command again in a session of its own; return it and the pipe it reports to."""
     logs = options.data / "logs"
     logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    arguments = ["--gateways", str(options.gateways), "--data", str(options.data), "--host", options.host]
+    arguments = ["--data", str(options.data), "--host", options.host]
+    for service, count in options.counts.items():
+        arguments += [_OPTIONS[service], str(count)]
     read, write = os.pipe()
     try:
         with (logs / "supervisor.out").open("wb") as output:

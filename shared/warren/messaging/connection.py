@@ -18,7 +18,7 @@ from aio_pika.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from warren.errors import WarrenError
-from warren.messaging.datapath import Connection
+from warren.messaging.stream import Connection
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,7 @@
 """The data path: publishes, confirms, deliveries and acks go straight between the socket and Warren.
 
 aio-pika, and aiormq below it, open connections and channels, declare, bind, subscribe and keep the heartbeat. What is
-done for every message goes past their tasks, locks and queues (ADR 12). The place for it is a transport of our own:
-frames of the data path are taken out of the stream, all others go on to aiormq.
+done for every message goes past their tasks, locks and queues (ADR 12; `stream` tells the two apart).
 """
 
 from __future__ import annotations
@@ -12,30 +11,19 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
-import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, UnderlayConnection
-from aiormq import SSLContextProvider, TransportFactory
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
-from yarl import URL
 
 from warren.messaging import tolerant
+from warren.messaging.stream import BODY, HEADER, METHOD, RPC_TIMEOUT, Connection, Stream, frame
 
 tolerant.install()
 
-_FRAME = struct.Struct(">BHI")
-_METHOD, _HEADER, _BODY = 1, 2, 3
-_END = b"\xce"
-_HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 _RETURN, _DELIVER, _ACK, _NACK = (struct.pack(">HH", 60, method) for method in (50, 60, 80, 120))
 _PUBLISH = struct.pack(">HHH", 60, 40, 0)
-_READ_LIMIT = 262_144
-"""Bytes that may wait for aiormq; it reads at once."""
-
-_SIGN_OF_LIFE = 1.0
-"""Seconds: aiormq sees none of the data path's frames, but must know that the broker is alive."""
 
 
 class ReturnedError(Exception):
@@ -73,79 +61,6 @@ class Delivery:
     app_id: str | None
 
 
-class _Sink(Protocol):
-    """Takes the frames of one channel that are the data path's."""
-
-    def take(self, kind: int, payload: memoryview) -> bool: ...
-    def lost(self) -> None: ...
-
-
-class Stream(asyncio.StreamReaderProtocol):
-    """The bytes of one connection, split into frames."""
-
-    def __init__(self, reader: asyncio.StreamReader, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(reader, loop=loop)
-        self._loop_ = loop
-        self._socket: asyncio.Transport | None = None
-        self._rest = b""
-        self._sinks: dict[int, _Sink] = {}
-        self._sign = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the socket, for writing."""
-        self._socket = cast("asyncio.Transport", transport)
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End all that waits."""
-        super().connection_lost(exc)
-        for sink in tuple(self._sinks.values()):
-            sink.lost()
-        self._sinks.clear()
-
-    def attach(self, number: int, sink: _Sink) -> None:
-        """Give the frames of channel `number` to `sink` first."""
-        self._sinks[number] = sink
-
-    def detach(self, number: int, sink: _Sink) -> None:
-        """Stop that."""
-        if self._sinks.get(number) is sink:
-            del self._sinks[number]
-
-    def write(self, data: bytes) -> None:
-        """Write whole frames; raises `ConnectionError` when the socket is gone."""
-        if self._socket is None or self._socket.is_closing():
-            raise ConnectionError("the connection is closed")
-        self._socket.write(data)
-
-    def data_received(self, data: bytes) -> None:
-        """Take frames out of the stream, pass the others on."""
-        if self._rest:
-            data = self._rest + data
-        if data.startswith(b"AMQP"):  # the broker speaks another version, and says so without a frame
-            super().data_received(data)
-            return
-        view, position, size = memoryview(data), 0, len(data)
-        others: list[memoryview] = []
-        while size - position >= 8:
-            kind, channel, length = _FRAME.unpack_from(data, position)
-            end = position + 8 + length
-            if end > size:
-                break
-            sink = self._sinks.get(channel)
-            if sink is None or not sink.take(kind, view[position + 7 : end - 1]):
-                others.append(view[position:end])
-            position = end
-        self._rest = data[position:]
-        now = self._loop_.time()
-        if others:
-            self._sign = now
-            super().data_received(b"".join(others))
-        elif position and now - self._sign > _SIGN_OF_LIFE:
-            self._sign = now
-            super().data_received(_HEARTBEAT)
-
-
 class _Incoming:
     """A message whose frames are arriving: its header, then its body in parts."""
 
@@ -159,7 +74,7 @@ class _Incoming:
 
     def take(self, kind: int, payload: memoryview) -> bool:
         """Take a frame; returns whether the message is complete."""
-        if kind == _HEADER:
+        if kind == HEADER:
             header = ContentHeader()
             header.unmarshal(bytes(payload))
             self.properties, self._size = header.properties, header.body_size
@@ -202,8 +117,8 @@ class Publishing:
         method = _PUBLISH + _short(exchange) + _short(routing_key) + (b"\x01" if mandatory else b"\x00")
         header = struct.pack(">HHQ", 60, 0, len(content.body)) + content.properties.marshal()
         parts = [content.body[at : at + self._part] for at in range(0, len(content.body), self._part)]
-        payloads = ((_METHOD, method), (_HEADER, header), *[(_BODY, part) for part in parts])
-        self._stream.write(b"".join([_frame(kind, self._number, payload) for kind, payload in payloads]))
+        payloads = ((METHOD, method), (HEADER, header), *[(BODY, part) for part in parts])
+        self._stream.write(b"".join([frame(kind, self._number, payload) for kind, payload in payloads]))
         if self._confirms:
             self._tag += 1
             self._waiting[self._tag] = (content.properties.message_id or "", done)
@@ -213,7 +128,7 @@ class Publishing:
 
     def take(self, kind: int, payload: memoryview) -> bool:
         """Take confirms and returned messages."""
-        if kind == _METHOD:
+        if kind == METHOD:
             method = bytes(payload[:4])
             if method in {_ACK, _NACK}:
                 self._settle(int.from_bytes(payload[4:12], "big"), bool(payload[12] & 1), refused=method == _NACK)
@@ -271,16 +186,21 @@ class Consuming:
         stream.attach(number, self)
         channel.close_callbacks.add(lambda *_: self.lost())
 
+    async def subscribe(self, queue: str, tag: str) -> None:
+        """Consume a queue, within the prefetch that the channel has."""
+        underlay = await self.channel.get_underlay_channel()
+        await underlay.basic_consume(queue, _never_called, consumer_tag=tag, timeout=RPC_TIMEOUT)
+
     def ack(self, delivery: Delivery) -> None:
         """Ack this delivery and all before it; raises `ConnectionError` when the channel is gone."""
         if self.channel.is_closed:
             raise ConnectionError("the channel is closed")
         payload = _ACK + delivery.delivery_tag.to_bytes(8, "big") + b"\x01"
-        self._stream.write(_frame(_METHOD, self._number, payload))
+        self._stream.write(frame(METHOD, self._number, payload))
 
     def take(self, kind: int, payload: memoryview) -> bool:
         """Take deliveries."""
-        if kind == _METHOD:
+        if kind == METHOD:
             if bytes(payload[:4]) != _DELIVER:
                 return False
             self._incoming = _Incoming(bytes(payload))
@@ -297,24 +217,6 @@ class Consuming:
         self._stream.detach(self._number, self)
 
 
-class Connection(aio_pika.Connection):
-    """aio-pika's connection over our transport."""
-
-    async def connect(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aio-pika's signature
-        """Connect to the broker."""
-        self._factory = _Factory()
-        self.transport = await UnderlayConnection.connect(
-            self.url, self._on_connection_close, timeout=timeout, transport_factory=self._factory, **self.kwargs
-        )
-        await self._on_connected()
-
-    @property
-    def stream(self) -> Stream:
-        """The bytes of this connection."""
-        assert self._factory.stream is not None  # noqa: S101 - made by `connect`
-        return self._factory.stream
-
-
 async def publishing(connection: AbstractConnection, *, confirms: bool) -> Publishing:
     """Open a channel for publishing."""
     channel = await connection.channel(publisher_confirms=confirms)
@@ -329,26 +231,6 @@ async def consuming(
     """Receive what consumers on `channel` get."""
     number = (await channel.get_underlay_channel()).number
     return Consuming(cast("Connection", connection).stream, channel, number, on_delivery)
-
-
-class _Factory(TransportFactory):
-    """Opens sockets for aiormq."""
-
-    def __init__(self) -> None:
-        self.stream: Stream | None = None
-
-    async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        provider: SSLContextProvider = options.pop("ssl_context_provider")
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=_READ_LIMIT, loop=loop)
-        stream = self.stream = Stream(reader, loop)
-        tls = await provider.get_context() if url.scheme == "amqps" else None
-        transport, _ = await loop.create_connection(lambda: stream, url.host or "", url.port or 0, ssl=tls, **options)
-        return reader, asyncio.StreamWriter(transport, stream, reader, loop)
-
-
-def _frame(kind: int, channel: int, payload: bytes) -> bytes:
-    return _FRAME.pack(kind, channel, len(payload)) + payload + _END
 
 
 def _short(text: str) -> bytes:
@@ -384,3 +266,7 @@ def _delivery(incoming: _Incoming) -> Delivery:
         user_id=p.user_id,
         app_id=p.app_id,
     )
+
+
+async def _never_called(_: object) -> None:
+    """Stand where aiormq wants a callback: deliveries do not come its way."""

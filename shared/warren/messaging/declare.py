@@ -9,6 +9,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 
 from warren.errors import DependencyDownError
 from warren.messaging.connection import Setup
+from warren.messaging.stream import RPC_TIMEOUT
 from warren.topology import (
     DEAD,
     DEAD_QUEUE_ARGUMENTS,
@@ -20,8 +21,6 @@ from warren.topology import (
     dead_queue,
     retry_exchange,
 )
-
-RPC_TIMEOUT = 10.0
 
 
 async def declare_public_exchanges(channel: AbstractChannel) -> None:

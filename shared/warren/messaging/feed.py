@@ -19,7 +19,8 @@ from warren.ids import uuid7
 from warren.messaging import codec
 from warren.messaging.connection import LOST, Link, own_cancellation_only
 from warren.messaging.datapath import Consuming, Delivery, consuming
-from warren.messaging.declare import RPC_TIMEOUT, declare_public_exchanges
+from warren.messaging.declare import declare_public_exchanges
+from warren.messaging.stream import RPC_TIMEOUT
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class Feed:
                 receiving.ack(messages[-1])
 
         receiving = self._consuming = await consuming(connection, channel, on_delivery)
-        await underlay.basic_consume(queue.name, _unused, consumer_tag=self._name, timeout=RPC_TIMEOUT)
+        await receiving.subscribe(queue.name, self._name)
         self._queue = queue
         self._on_reset()
 
@@ -145,7 +146,3 @@ class Feed:
                 )
         if events:
             self._handler(events)
-
-
-async def _unused(_: object) -> None:
-    """Deliveries take the data path."""

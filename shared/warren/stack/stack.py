@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from warren.stack.broker import Broker
-from warren.stack.plan import GATEWAY, environment, instances
+from warren.stack.plan import DEFAULT_COUNTS, GATEWAY, environment, instances
 from warren.stack.process import LOOPBACK, Process
 from warren.stack.secrets import Secrets
 from warren.stack.service import Service
@@ -22,7 +22,7 @@ class Stack:
         self,
         data: Path,
         *,
-        gateways: int = 2,
+        counts: Mapping[str, int] = DEFAULT_COUNTS,
         host: str = LOOPBACK,
         inherited: Mapping[str, str] | None = None,
         packages: Mapping[str, str] | None = None,
@@ -38,7 +38,7 @@ class Stack:
         self.services = [
             # The gateways are for people, on any address they like; the rest is for ourselves.
             Service(i, self.data, host if i.service == GATEWAY else LOOPBACK, self._environment)
-            for i in instances(packages, gateways)
+            for i in instances(packages, counts)
         ]
 
     @property
@@ -62,9 +62,12 @@ class Stack:
         return [p for group in reversed(list(self.stop_order())) for p in group]
 
     @property
-    def urls(self) -> dict[str, str]:
-        """Addresses of the services behind the gateways."""
-        return {s.instance.service: s.url for s in self.others}
+    def urls(self) -> dict[str, list[str]]:
+        """Addresses of the services behind the gateways, of each all processes."""
+        found: dict[str, list[str]] = {}
+        for service in self.others:
+            found.setdefault(service.instance.service, []).append(service.url)
+        return found
 
     @property
     def amqp_url(self) -> str:

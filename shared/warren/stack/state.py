@@ -42,6 +42,7 @@ class StackState:
     ready: bool
     gateways: list[str]
     services: dict[str, str]
+    """Where each service behind the gateways answers, of several processes the first."""
     amqp: str
     mongo: str
     management: str | None
@@ -58,6 +59,12 @@ class StackState:
             "management": self.management,
             "processes": [{"name": p.name, "pid": p.pid} for p in self.processes if p.pid],
         }
+
+    def addresses(self, service: str) -> list[str]:
+        """Return where the processes of a service behind the gateways answer."""
+        first = self.services.get(service)
+        further = [p.url for p in self.processes if p.url and p.name.startswith(f"{service}-") and p.pid]
+        return [first, *further] if first else []
 
 
 def _path(data: Path) -> Path:

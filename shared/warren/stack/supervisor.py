@@ -189,7 +189,7 @@ class Supervisor:
             supervisor=os.getpid(),
             ready=ready,
             gateways=[g.url for g in stack.gateways],
-            services=stack.urls,
+            services={service: urls[0] for service, urls in stack.urls.items()},
             amqp=stack.amqp_url,
             mongo=stack.mongo_url,
             management=stack.management_url,
