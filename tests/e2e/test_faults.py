@@ -1,36 +1,30 @@
-"""Each process killed once with `kill -9` during a conversation at 200 messages/s; `make chaos` does it many times."""
+"""Each process killed once with `kill -9` during a conversation at 200 messages/s; `make chaos` does it many times.
+
+On the stack of all end-to-end tests: those that follow find it as if nothing had happened.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack
 from tests.support.talk import Talk
 from tests.support.waiting import eventually
 
 VICTIMS = ("chat", "presence", "audit", "gateway-1", "store", "broker")
 
 
-@pytest.fixture(scope="module")
-def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that may be hurt."""
-    with running_stack(tmp_path_factory.mktemp("fragile")) as stack:
-        yield stack
-
-
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("victim", VICTIMS)
-async def test_a_kill_loses_nothing_doubles_nothing_and_presence_recovers(fragile: Stack, victim: str) -> None:
-    async with Talk(fragile.gateways) as talk:
+async def test_a_kill_loses_nothing_doubles_nothing_and_presence_recovers(stack: Stack, victim: str) -> None:
+    async with Talk(stack.gateways) as talk:
         await talk.said(300)
-        pid = fragile.kill(victim)
+        pid = stack.kill(victim)
         await talk.said(400)
         await talk.presence_is_right()
         await talk.finish()
         await talk.reckon()
-    await eventually(lambda: _is_whole(fragile, victim, pid), 30, what=f"{victim} is back and all is ready")
+    await eventually(lambda: _is_whole(stack, victim, pid), 30, what=f"{victim} is back and all is ready")
 
 
 def _is_whole(stack: Stack, victim: str, former: int) -> bool:

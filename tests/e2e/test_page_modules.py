@@ -385,6 +385,7 @@ def test_a_rename_changes_the_list_and_is_noted_once(reduced: Callable[..., Json
     assert [(n["after"], n["was"]) for n in room["notices"]] == [(2, "Ada")]
     assert room["entries"][0]["user"]["name"] == "Ada"
     assert reduced(joined([], members=[]), renamed)["notices"] == []  # nobody here
+    assert len(reduced(joined(messages(1, 2), members=[]), renamed)["notices"]) == 1  # gone, but what was said is there
 
 
 def test_typing_ends_by_time_or_by_the_message(reduced: Callable[..., Json]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import monitoring
 
 from chat.app import build
 from chat.committing import GroupCommit
@@ -204,6 +207,40 @@ async def test_pages_of_history(chat: Running, wire: Wire) -> None:
     assert seqs(between) == [4, 5]
     nowhere = await history(chat, "no-such-room")
     assert nowhere == {"entries": [], "seq": 0, "truncated": False}
+
+
+class Asked(monitoring.CommandListener):
+    """Collects the filters that the log is searched by."""
+
+    def __init__(self) -> None:
+        self.filters: list[Any] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command.get("find") == "log":
+            self.filters.append(event.command["filter"])
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Nothing to note."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Nothing to note."""
+
+
+async def test_no_read_looks_through_the_log(space: Space, entries: Entries) -> None:
+    await entries.append([[entry("r", n, f"m{n}")] for n in range(1, 4)])
+    asked = Asked()
+    client: AsyncIOMotorClient[Any] = AsyncIOMotorClient(space.mongo_url, event_listeners=[asked])
+    database = client[f"{space.database_prefix}chat"]
+    reader = Entries(database)
+    assert await reader.known([("r", "ann", "m1")])
+    assert len((await reader.page("r", after=1, before=None, limit=2)).entries) == 2
+    assert len((await reader.page("r", after=None, before=3, limit=2)).entries) == 2
+    assert [head for _, head, _ in await reader.rooms(10)] == [3]
+    assert len(asked.filters) == 6
+    for wanted in asked.filters:
+        explained = await database.command("explain", {"find": "log", "filter": wanted})
+        assert "IXSCAN" in str(explained["queryPlanner"]["winningPlan"]), wanted
+    client.close()
 
 
 async def test_heads_are_right_before_and_after_a_restart(chat: Running, wire: Wire, services: Services) -> None:

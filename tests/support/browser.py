@@ -36,7 +36,7 @@ class Visitor:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self._problems.append(message.text)
+            self._problems.append(f"{message.text} ({message.location['url']})")
 
     def part(self, id: str) -> Locator:  # noqa: A002 - the attribute's name
         """The element with this id."""

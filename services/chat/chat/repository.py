@@ -2,13 +2,14 @@
 
 Collection `log`: one document per write and room, with consecutive entries of that room. Its `_id` is the place of the
 first (room, `seq`), its index `identity` is unique by room and message (user, the client's id): both refuse duplicates
-for ever, for a document is written whole or not at all.
+for ever, for a document is written whole or not at all. Index `place` orders a room's documents by their last `seq`.
 Collection `rooms`: one document per room, written before its first entry; `mark` is a place its log has reached.
 Collection `members`: one document per life of a chat process, with its beat. Collection `shares`: one document, the
 owner of each partition.
 
 Tricks: entries that come together share one document (110 µs an entry instead of 270 at forty); `seq` is dense, so
-every page is a range of `_id`, and the head lies a little beyond the mark. No query sorts.
+every page is a range of index `place`, and the head lies a little beyond the mark. No query sorts, and none asks for a
+range of `_id` or of two fields: the embedded store would look through the whole log.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ MAX_IN = 100
 """Values of one `$in`; the embedded store's cost grows with their square."""
 
 MAX_ENTRIES = 100
-"""Entries of one document; a page looks that far back for the one that its first entry is in."""
+"""Entries of one document; a page looks that far ahead for the one that its last entry is in."""
 
-MARK_EVERY = 200
+MARK_EVERY = 100
 """Entries between two marks of a room: what finding its head has to look through at the most, but for a crash."""
 
 
@@ -57,10 +58,13 @@ class Entries:
         self._rooms = database["rooms"]
 
     async def prepare(self) -> None:
-        """Create the index that identity rests on."""
+        """Create the indexes that identity rests on and pages are read by."""
         with store_errors():
             await self._log.create_indexes(
-                [IndexModel([("room", ASCENDING), ("ids", ASCENDING)], name="identity", unique=True)]
+                [
+                    IndexModel([("room", ASCENDING), ("ids", ASCENDING)], name="identity", unique=True),
+                    IndexModel([("room", ASCENDING), ("last", ASCENDING)], name="place"),
+                ]
             )
 
     async def known(self, keys: Iterable[Key]) -> dict[Key, Entry]:
@@ -85,9 +89,7 @@ class Entries:
             if found is None:
                 return 0
             mark: int = found.get("mark", 0)
-            beyond = await self._log.find(
-                {"_id": {"$gt": _place(room, mark), "$lt": _place(room, None)}}, {"last": 1}
-            ).to_list(None)
+            beyond = await self._log.find({"room": room, "last": {"$gt": mark}}, {"last": 1}).to_list(None)
         return max((int(d["last"]) for d in beyond), default=mark)
 
     async def heads(self, rooms: Iterable[str]) -> dict[str, int]:
@@ -142,22 +144,22 @@ class Entries:
     async def rooms(self, limit: int) -> list[tuple[str, int, Entry]]:
         """Return rooms with their head and newest entry, the most recently active first."""
         with store_errors():
-            names = [d["_id"] for d in await self._rooms.find({}, {"_id": 1}).to_list(limit)]
-        newest = await asyncio.gather(*[self._newest(n) for n in names])
+            known = await self._rooms.find({}).to_list(limit)
+            newest = await asyncio.gather(*[self._newest(d["_id"], d.get("mark", 0)) for d in known])
         found = [(e.room, e.seq, e) for e in newest if e is not None]
         return sorted(found, key=lambda row: row[2].time, reverse=True)
 
-    async def _newest(self, room: str) -> Entry | None:
-        head = await self.head(room)
-        return next(iter(await self._between(room, head, head)), None)
+    async def _newest(self, room: str, mark: int) -> Entry | None:
+        documents = await self._log.find({"room": room, "last": {"$gte": mark}}).to_list(None)
+        return max((e for d in documents for e in _entries(d)), key=lambda e: e.seq, default=None)
 
     async def _between(self, room: str, first: int, last: int) -> list[Entry]:
         """Return the entries from `seq` `first` to `last`, in order."""
         if not 0 < first <= last:
             return []
-        around = {"$gt": _place(room, max(0, first - MAX_ENTRIES)), "$lte": _place(room, last)}
+        around = {"$gte": first, "$lt": last + MAX_ENTRIES}
         with store_errors():
-            found = await self._log.find({"_id": around, "last": {"$gte": first}}).to_list(None)
+            found = await self._log.find({"room": room, "last": around}).to_list(None)
         entries = [e for d in found for e in _entries(d) if first <= e.seq <= last]
         return sorted(entries, key=lambda e: e.seq)
 
@@ -218,9 +220,8 @@ def _refusal(error: BulkWriteError) -> Exception:
     return KnownError("a message of this identity is stored already")
 
 
-def _place(room: str, seq: int | None) -> str:
-    """Return what orders documents by room and place; None is beyond all places."""
-    return f"{room}\n{seq:016d}" if seq is not None else f"{room}\n:"  # the character after 9
+def _place(room: str, seq: int) -> str:
+    return f"{room}\n{seq}"  # no room's name contains a line break
 
 
 def _identity(user: str, message: str) -> str:

@@ -144,13 +144,16 @@ class Hub:
         """Give out what the feed brings."""
         for event in events:
             self._handlers[type(event.data)](event, event.data)
-        for room in self._touched:
-            room.flush()
-        self._touched.clear()
+        self._flush()
         posted = [e.trace_id for e in events if isinstance(e.data, MessagePosted)]
         FANNED_OUT.inc(len(posted))
         if posted and log.isEnabledFor(logging.INFO):
             log.info("facts given out", extra={"fields": {"count": len(posted), "traces": posted}})
+
+    def _flush(self) -> None:
+        for room in self._touched:
+            room.flush()
+        self._touched.clear()
 
     def _posted(self, event: Event, fact: MessagePosted) -> None:
         room = self._rooms.get(fact.room)
@@ -204,6 +207,7 @@ class Hub:
         for name in fact.rooms:
             if room := self._rooms.get(name):
                 told.update(room.members)
+        self._flush()  # what came before it, first
         frame = framed(Renamed(user=fact.user, was=fact.was))
         for receiver in told:
             receiver.send(frame)

@@ -7,6 +7,7 @@ OTLP only when a standard `OTEL_EXPORTER_OTLP_…ENDPOINT` variable says where; 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +32,13 @@ from warren import __version__
 from warren.envelope import TRACEPARENT, Event
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_exporting = False
 _tracer = trace.get_tracer("warren", __version__)
+
+
+@functools.cache
+def exporting() -> bool:
+    """Whether spans are recorded and sent."""
+    return any(os.environ.get(name) for name in _ENDPOINTS)
 
 
 def configure(service: str, instance: str) -> TracerProvider:
@@ -45,9 +51,7 @@ def configure(service: str, instance: str) -> TracerProvider:
             "service.version": __version__,
         }
     )
-    global _exporting  # noqa: PLW0603 - the tracer provider is global too
-    _exporting = any(os.environ.get(name) for name in _ENDPOINTS)
-    if _exporting:
+    if exporting():
         provider = TracerProvider(resource=resource)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     else:
@@ -62,7 +66,7 @@ def root_span(name: str, **attributes: str) -> Iterator[str]:
 
     Where nothing is exported, it is an id and no more: 2 µs instead of 25.
     """
-    if not _exporting:
+    if not exporting():
         yield f"00-{random.getrandbits(128) or 1:032x}-{random.getrandbits(64) or 1:016x}-00"
         return
     with _tracer.start_as_current_span(

@@ -199,7 +199,7 @@ function renamed(room, { user, was, at }) {
   const next = presence.rename(room, user);
   const last = room.notices.at(-1);
   const said = last?.user.id === user.id && last.user.name === user.name && last.was === was;
-  const concerned = room.members?.has(user.id) || user.id === room.me;
+  const concerned = room.members?.has(user.id) || user.id === room.me || room.entries.some((e) => e.user.id === user.id);
   if (said || !concerned || room.next === null || user.name === was) return next;
   const notice = { after: room.next - 1, user, was, at };
   return { ...next, notices: [...room.notices, notice].slice(-NOTICES_KEPT) };
