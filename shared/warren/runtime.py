@@ -23,6 +23,7 @@ from warren.errors import WarrenError
 from warren.health import Health
 from warren.observability import logging as logs
 from warren.observability import tracing
+from warren.observability.watchdog import Watchdog
 from warren.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> int:
             **service.uvicorn_options,
         )
     )
-    parts = [service.health, *service.parts]
+    parts: list[Part] = [Watchdog(), service.health, *service.parts]
     running = {asyncio.create_task(p.run(), name=type(p).__name__): p for p in parts}
     http = asyncio.create_task(server.serve(), name="http")
     waiting = asyncio.create_task(stopping.wait(), name="stop")
@@ -108,7 +109,7 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> int:
         error = None if task.cancelled() else task.exception()
         log.critical("a part ended by itself", extra={"fields": {"part": task.get_name()}}, exc_info=error)
     log.info("draining", extra={"fields": {"after_s": round(time.monotonic() - began, 1)}})
-    await _drain(list(reversed(parts[1:])), service.health, settings.drain_seconds)
+    await _drain(list(reversed(service.parts)), service.health, settings.drain_seconds)
     server.should_exit = True
     waiting.cancel()
     await _cancel(running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from chat.app import build
 from chat.committing import GroupCommit
 from chat.handlers import Partition
 from chat.model import Entry, KnownError
-from chat.repository import MARK_EVERY, Entries
+from chat.repository import MARK_EVERY, Entries, Wanted
 from chat.settings import ChatSettings
 from tests.support.services import Running, Services
 from tests.support.space import PARTITIONS, Space
@@ -23,6 +24,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import Wire
 from warren.contracts import User, now
 from warren.contracts.commands import PostMessage
+from warren.contracts.frames import MAX_SEQ
 from warren.envelope import Event, event
 from warren.errors import DeposedError
 from warren.ids import uuid7
@@ -61,9 +63,10 @@ async def entries(space: Space) -> Entries:
 
 
 async def history(chat: Running, room: str, **query: int) -> dict[str, object]:
-    answer = await chat.http.get(f"/rooms/{room}/entries", params=query)
+    answer = await chat.http.post("/pages", json={"pages": [{"room": room, **query}]})
     answer.raise_for_status()
-    page: dict[str, object] = answer.json()
+    page: dict[str, object]
+    [page] = answer.json()["pages"]
     return page
 
 
@@ -115,7 +118,7 @@ async def test_death_between_store_and_publish_loses_no_fact(space: Space, entri
     facts = Facts(broken=False)
     await Partition(0, PARTITIONS, GroupCommit(entries), facts).handle(batch)
     assert [orjson.loads(e.body)["seq"] for e in facts.told] == [1, 2, 3, 4, 5]
-    assert await entries.head("r") == 5
+    assert await entries.heads(["r"]) == {"r": 5}
 
 
 def entry(room: str, seq: int, message: str) -> Entry:
@@ -129,7 +132,7 @@ async def test_two_writers_cannot_both_win(entries: Entries) -> None:
         await log.append([entry("r", 1, "b"), entry("r", 2, "c")])
     with pytest.raises(KnownError):
         await log.append([entry("r", 2, "a")])
-    assert await entries.head("r") == 1
+    assert await entries.heads(["r"]) == {"r": 1}
 
 
 async def test_groups_that_are_written_together_fail_alone(entries: Entries) -> None:
@@ -176,7 +179,7 @@ async def test_a_deposed_writer_reads_the_head_again(entries: Entries) -> None:
     await slow.handle([command("r", "1")])
     await fast.handle([command("r", "2")])
     await slow.handle([command("r", "3")])
-    page = await entries.page("r", after=0, before=None, limit=10)
+    [page] = await entries.pages([Wanted("r", after=0)])
     assert [(e.seq, e.id) for e in page.entries] == [(1, "1"), (2, "2"), (3, "3")]
 
 
@@ -209,6 +212,23 @@ async def test_pages_of_history(chat: Running, wire: Wire) -> None:
     assert nowhere == {"entries": [], "seq": 0, "truncated": False}
 
 
+async def test_any_page_is_what_a_list_would_give(entries: Entries) -> None:
+    chance = random.Random(7)
+    log = list(range(1, 5 * MARK_EVERY))
+    rest = [entry("r", seq, f"m{seq}") for seq in log]
+    while rest:
+        size = chance.choice((1, 1, 2, 30, 90))
+        assert await entries.append([rest[:size]]) == [None]
+        rest = rest[size:]
+    moments = [None, *(chance.randrange(1, len(log) + 150) for _ in range(12)), len(log), len(log) + 1]
+    wanted = [Wanted("r", a, b, chance.choice((1, 50, 200))) for a in moments for b in moments]
+    for asked, page in zip(wanted, await entries.pages(wanted), strict=True):
+        found = [s for s in log if (asked.after or 0) < s < (asked.before or MAX_SEQ)]
+        shown = found[: asked.limit] if asked.after is not None else found[-asked.limit :]
+        assert [e.seq for e in page.entries] == shown, asked
+        assert (page.seq, page.truncated) == (len(log), len(found) > len(shown)), asked
+
+
 class Asked(monitoring.CommandListener):
     """Collects the filters that the log is searched by."""
 
@@ -227,16 +247,17 @@ class Asked(monitoring.CommandListener):
 
 
 async def test_no_read_looks_through_the_log(space: Space, entries: Entries) -> None:
-    await entries.append([[entry("r", n, f"m{n}")] for n in range(1, 4)])
+    total = 4 * MARK_EVERY
+    await entries.append([[entry("r", n, f"m{n}") for n in range(1, total + 1)]])
     asked = Asked()
     client: AsyncIOMotorClient[Any] = AsyncIOMotorClient(space.mongo_url, event_listeners=[asked])
     database = client[f"{space.database_prefix}chat"]
     reader = Entries(database)
     assert await reader.known([("r", "ann", "m1")])
-    assert len((await reader.page("r", after=1, before=None, limit=2)).entries) == 2
-    assert len((await reader.page("r", after=None, before=3, limit=2)).entries) == 2
-    assert [head for _, head, _ in await reader.rooms(10)] == [3]
-    assert len(asked.filters) == 6
+    assert all(p.entries for p in await reader.pages([Wanted("r"), Wanted("r", after=1), Wanted("r", before=50)]))
+    assert await reader.heads(["r"]) == {"r": total}
+    assert [head for _, head, _ in await reader.rooms(10)] == [total]
+    assert len(asked.filters) == 8
     for wanted in asked.filters:
         explained = await database.command("explain", {"find": "log", "filter": wanted})
         assert "IXSCAN" in str(explained["queryPlanner"]["winningPlan"]), wanted

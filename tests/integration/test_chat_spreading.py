@@ -128,8 +128,9 @@ async def whole(chat: Running, room: str, wanted: int) -> list[dict]:  # type: i
     entries: list[dict] = []  # type: ignore[type-arg]
 
     async def read() -> bool:
-        query = {"after": len(entries), "limit": 200}
-        entries.extend((await chat.http.get(f"/rooms/{room}/entries", params=query)).json()["entries"])
+        query = {"room": room, "after": len(entries), "limit": 200}
+        [page] = (await chat.http.post("/pages", json={"pages": [query]})).json()["pages"]
+        entries.extend(page["entries"])
         return len(entries) >= wanted
 
     await eventually(read, what=f"all of {room}")

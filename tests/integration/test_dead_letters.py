@@ -489,7 +489,7 @@ async def _seen(dlq: Running, times: int) -> bool:
 
 
 async def _entries(chat: Running, wanted: int) -> bool:
-    page = (await chat.http.get("/rooms/r/entries", params={"limit": 200})).json()
+    [page] = (await chat.http.post("/pages", json={"pages": [{"room": "r", "limit": 200}]})).json()["pages"]
     seqs = [e["seq"] for e in page["entries"]]
     return seqs == list(range(1, wanted + 1))
 

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import pytest
@@ -155,10 +154,15 @@ def _key(signal: Contract) -> str:
     return {GatewayBeat: "gateway.beat", RenameUser: "user.rename"}.get(type(signal), "session.closed")
 
 
-async def members(http: httpx.AsyncClient, room: str, **params: Any) -> dict[str, Any]:
-    answer = await http.get(f"/rooms/{quote(room, safe='')}/members", params=params)
+async def members(http: httpx.AsyncClient, room: str, **options: Any) -> dict[str, Any]:
+    answer = await http.post("/members", json={"rooms": [room], **options})
     assert answer.status_code == httpx.codes.OK, answer.text
-    found: dict[str, Any] = answer.json()
+    found: dict[str, Any] = answer.json()["rooms"][room]
+    return found
+
+
+async def names(http: httpx.AsyncClient, *users: str) -> dict[str, str]:
+    found: dict[str, str] = (await http.post("/names", json={"users": users})).json()["names"]
     return found
 
 
@@ -231,20 +235,20 @@ async def test_a_large_room_is_counted_whole_and_shown_in_part(
 async def test_only_holders_of_the_service_token_may_ask(start: Start, gateways: Gateways) -> None:
     running = await start()
     async with httpx.AsyncClient(base_url=running.url) as stranger:
-        assert (await stranger.get("/rooms/general/members")).status_code == httpx.codes.UNAUTHORIZED
+        assert (await stranger.post("/members", json={"rooms": []})).status_code == httpx.codes.UNAUTHORIZED
         assert (await stranger.post("/revs", json={"rooms": []})).status_code == httpx.codes.UNAUTHORIZED
-        assert (await stranger.get("/users/ann")).status_code == httpx.codes.UNAUTHORIZED
+        assert (await stranger.post("/names", json={"users": []})).status_code == httpx.codes.UNAUTHORIZED
 
 
 async def test_a_rename_is_told_once_and_kept_for_ever(start: Start, gateways: Gateways, client: Client) -> None:
     running = await start()
-    assert (await running.http.get("/users/idp%2Fann")).status_code == httpx.codes.NOT_FOUND
+    assert await names(running.http, "idp/ann") == {}
     await gateways.send(joined("s1", "idp/ann", "general", 1, name="Ann"))
     sent = await gateways.send(rename("idp/ann", "Ann", "Queen", 2))
     await eventually(lambda: client.renamed and client.rooms["general"] == {"idp/ann": "Queen"})
     [fact] = client.renamed
     assert (fact.user.name, fact.was, fact.rooms) == ("Queen", "Ann", ("general",))
-    assert (await running.http.get("/users/idp%2Fann")).json() == {"id": "idp/ann", "name": "Queen"}
+    assert await names(running.http, "idp/ann", "bob") == {"idp/ann": "Queen"}
     await gateways.send(rename("idp/ann", "Queen", "Queen", 3), closed("s1", "idp/ann", 4))
     await eventually(lambda: client.rooms["general"] == {})
     assert len(client.renamed) == 1
@@ -252,7 +256,7 @@ async def test_a_rename_is_told_once_and_kept_for_ever(start: Start, gateways: G
     http = (await start()).http
     await gateways.send(joined("s2", "idp/ann", "general", 5, name="Ann"))
     await eventually(lambda: client.rooms["general"] == {"idp/ann": "Queen"})
-    assert (await http.get("/users/idp%2Fann")).json()["name"] == "Queen"
+    assert await names(http, "idp/ann") == {"idp/ann": "Queen"}
     assert len(sent) == 1
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, starmap
 
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -25,6 +25,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from chat.model import Entry, Key, KnownError
 from chat.sharing import NOBODY, Member
 from warren.contracts import User
+from warren.contracts.frames import MAX_SEQ
 from warren.errors import DeposedError
 from warren.storage import Database, Document, store_errors
 
@@ -39,6 +40,16 @@ MAX_ENTRIES = 100
 
 MARK_EVERY = 100
 """Entries between two marks of a room: what finding its head has to look through at the most, but for a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A page: the first entries after `after`, else the last before `before`, else the newest; at most `limit`."""
+
+    room: str
+    after: int | None = None
+    before: int | None = None
+    limit: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +93,10 @@ class Entries:
             found = await asyncio.gather(*[self._log.find(q).to_list(None) for q in asked])
         return {e.key: e for documents in found for d in documents for e in _entries(d) if e.key in wanted}
 
-    async def head(self, room: str) -> int:
-        """Return the highest `seq` of a room, 0 for one without entries."""
-        with store_errors():
-            found = await self._rooms.find_one({"_id": room})
-            if found is None:
-                return 0
-            mark: int = found.get("mark", 0)
-            beyond = await self._log.find({"room": room, "last": {"$gt": mark}}, {"last": 1}).to_list(None)
-        return max((int(d["last"]) for d in beyond), default=mark)
-
     async def heads(self, rooms: Iterable[str]) -> dict[str, int]:
-        """Return the highest `seq` of each room."""
-        names = list(rooms)
-        return dict(zip(names, await asyncio.gather(*map(self.head, names)), strict=True))
+        """Return the highest `seq` of each room, 0 for one without entries."""
+        marks = await self._marks(rooms)
+        return dict(zip(marks, await asyncio.gather(*starmap(self._head, marks.items())), strict=True))
 
     async def append(self, groups: Sequence[Sequence[Entry]]) -> list[Exception | None]:
         """Store groups of new entries in one durable write, each in its order; returns how each group fared.
@@ -129,17 +130,31 @@ class Entries:
         except DuplicateKeyError:
             return  # a former try got this far
 
-    async def page(self, room: str, *, after: int | None, before: int | None, limit: int) -> Page:
-        """Return a page: the first entries after `after`, else the last before `before`, else the newest."""
-        head = await self.head(room)
-        end = head if before is None else min(head, before - 1)
-        if after is not None:
-            first, last = after + 1, min(after + limit, end)
+    async def pages(self, wanted: Sequence[Wanted]) -> list[Page]:
+        """Return pages in the order asked for."""
+        marks = await self._marks(w.room for w in wanted)
+        return await asyncio.gather(*[self._page(w, marks[w.room]) for w in wanted])
+
+    async def _page(self, wanted: Wanted, mark: int | None) -> Page:
+        if mark is None:
+            return Page((), 0, truncated=False)
+        before = MAX_SEQ if wanted.before is None else wanted.before
+        start = mark - wanted.limit if wanted.after is None else min(mark, wanted.after)
+        if before > mark and mark - start <= 2 * MARK_EVERY:  # the end of the log: one look brings entries and head
+            found = await self._between(wanted.room, max(0, start) + 1, MAX_SEQ)
+            head = found[-1].seq if found else mark
+        else:
+            found, head = None, await self._head(wanted.room, mark)
+        end = min(head, before - 1)
+        if wanted.after is not None:
+            first, last = wanted.after + 1, min(wanted.after + wanted.limit, end)
             truncated = last < end
         else:
-            first, last = max(1, end - limit + 1), end
+            first, last = max(1, end - wanted.limit + 1), end
             truncated = first > 1
-        return Page(tuple(await self._between(room, first, last)), head, truncated)
+        if found is None:
+            found = await self._between(wanted.room, first, last)
+        return Page(tuple(e for e in found if first <= e.seq <= last), head, truncated)
 
     async def rooms(self, limit: int) -> list[tuple[str, int, Entry]]:
         """Return rooms with their head and newest entry, the most recently active first."""
@@ -152,6 +167,23 @@ class Entries:
     async def _newest(self, room: str, mark: int) -> Entry | None:
         documents = await self._log.find({"room": room, "last": {"$gte": mark}}).to_list(None)
         return max((e for d in documents for e in _entries(d)), key=lambda e: e.seq, default=None)
+
+    async def _marks(self, rooms: Iterable[str]) -> dict[str, int | None]:
+        """Return the mark of each room, None for one that was never opened."""
+        marks: dict[str, int | None] = dict.fromkeys(rooms)
+        names = list(marks)
+        with store_errors():
+            for start in range(0, len(names), MAX_IN):
+                known = self._rooms.find({"_id": {"$in": names[start : start + MAX_IN]}})
+                marks.update({d["_id"]: d.get("mark", 0) for d in await known.to_list(None)})
+        return marks
+
+    async def _head(self, room: str, mark: int | None) -> int:
+        if mark is None:
+            return 0
+        with store_errors():
+            beyond = await self._log.find({"room": room, "last": {"$gt": mark}}, {"last": 1}).to_list(None)
+        return max((int(d["last"]) for d in beyond), default=mark)
 
     async def _between(self, room: str, first: int, last: int) -> list[Entry]:
         """Return the entries from `seq` `first` to `last`, in order."""

@@ -10,14 +10,30 @@ from pydantic import BaseModel, Field
 
 from chat.handlers import Partition
 from chat.model import Entry
-from chat.repository import Entries
+from chat.repository import Entries, Page, Wanted
 from warren.contracts import rfc3339
 from warren.contracts.frames import MAX_SEQ
 from warren.envelope import TRACEPARENT, trace_id_of
 from warren.topology import partition
 
 MAX_PAGE = 200
+MAX_PAGES = 50
 MAX_ROOMS = 5000
+
+
+class PageQuery(BaseModel):
+    """The first entries after `after`, else the last before `before`, else the newest."""
+
+    room: str
+    after: Annotated[int, Field(ge=0, le=MAX_SEQ)] | None = None
+    before: Annotated[int, Field(ge=1, le=MAX_SEQ)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
+
+
+class PagesQuery(BaseModel):
+    """Pages that are wanted."""
+
+    pages: Annotated[list[PageQuery], Field(max_length=MAX_PAGES)]
 
 
 class HeadsQuery(BaseModel):
@@ -49,15 +65,10 @@ def router(entries: Entries, partitions: list[Partition], guard: Callable[..., N
         found = await entries.rooms(limit)
         return {"rooms": [{"room": r, "seq": seq, "time": rfc3339(e.time)} for r, seq, e in found]}
 
-    @routes.get("/rooms/{room:path}/entries", summary="A page of a room's log")
-    async def page(
-        room: str,
-        after: Annotated[int | None, Query(ge=0, le=MAX_SEQ)] = None,
-        before: Annotated[int | None, Query(ge=1, le=MAX_SEQ)] = None,
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-    ) -> dict[str, Any]:
-        found = await entries.page(room, after=after, before=before, limit=limit)
-        return {"entries": [frame(e) for e in found.entries], "seq": found.seq, "truncated": found.truncated}
+    @routes.post("/pages", summary="Pages of rooms' logs, in the order asked for")
+    async def pages(query: PagesQuery) -> dict[str, list[dict[str, Any]]]:
+        wanted = [Wanted(p.room, p.after, p.before, p.limit) for p in query.pages]
+        return {"pages": [_row(page) for page in await entries.pages(wanted)]}
 
     @routes.post("/heads", summary="The highest seq of each room")
     async def heads(query: HeadsQuery) -> dict[str, dict[str, int]]:
@@ -66,3 +77,7 @@ def router(entries: Entries, partitions: list[Partition], guard: Callable[..., N
         return {"heads": {**{r: h for r, h in known.items() if h is not None}, **await entries.heads(missing)}}
 
     return routes
+
+
+def _row(page: Page) -> dict[str, Any]:
+    return {"entries": [frame(e) for e in page.entries], "seq": page.seq, "truncated": page.truncated}

@@ -1,21 +1,34 @@
-"""What the gateway asks others: chat for history, presence for members and names. It reads no database itself."""
+"""What the gateway asks others: chat for history, presence for members and names. It reads no database itself.
+
+What each join and each handshake asks goes out in batches (see `batching`): thousands come at once when a gateway dies.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
+from gateway.batching import Batching
 from gateway.settings import GatewaySettings
 from warren.errors import DependencyDownError, PermanentError
 from warren.http import neighbour
 from warren.observability.tracing import current_headers
 
-_FINAL = {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}
+_PAGES_AT_ONCE = 20
+_MEMBERS_AT_ONCE = 50
+_NAMES_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _PageWanted:
+    room: str
+    after: int | None
+    before: int | None
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +61,6 @@ class _Neighbour:
 
     async def call(self, method: str, path: str, **options: Any) -> Any:
         answer = await self._ask(method, path, headers=current_headers(), **options)
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
         if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             raise PermanentError(f"{self.name} refused the request")
         return answer.json()
@@ -71,7 +82,7 @@ class _Neighbour:
             except httpx.HTTPError as e:
                 reason = str(e) or type(e).__name__
             else:
-                if answer.is_success or answer.status_code in _FINAL:
+                if answer.is_success or answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
                     return answer
                 reason = f"HTTP {answer.status_code}"
             self._clients.remove(client)  # the others first, next time
@@ -84,12 +95,15 @@ class Chat(_Neighbour):
 
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__("chat", settings.chat_url, settings)
+        self._page = Batching(self._pages, most=_PAGES_AT_ONCE)
 
     async def page(self, room: str, *, after: int | None = None, before: int | None = None, limit: int = 50) -> Page:
         """Return a page of a room's log."""
-        asked = {"after": after, "before": before, "limit": limit}
-        found = await self.call("GET", f"/rooms/{quote(room, safe='')}/entries", params=_given(asked))
-        return Page(found["entries"], found["seq"], found["truncated"])
+        return await self._page(_PageWanted(room, after, before, limit))
+
+    async def _pages(self, wanted: Sequence[_PageWanted]) -> list[Page]:
+        found = await self.call("POST", "/pages", json={"pages": [_given(asdict(w)) for w in wanted]})
+        return [Page(p["entries"], p["seq"], p["truncated"]) for p in found["pages"]]
 
     async def heads(self, rooms: Sequence[str]) -> dict[str, int]:
         """Return the highest `seq` of each room."""
@@ -107,21 +121,23 @@ class Presence(_Neighbour):
 
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__("presence", settings.presence_url, settings)
+        self.members: Batching[str, Members] = Batching(self._members, most=_MEMBERS_AT_ONCE)
+        """Returns who is in a room."""
+        self.name_of: Batching[str, str | None] = Batching(self._names, most=_NAMES_AT_ONCE)
+        """Returns a user's present name, if presence knows one."""
 
-    async def members(self, room: str) -> Members:
-        """Return who is in a room."""
-        found = await self.call("GET", f"/rooms/{quote(room, safe='')}/members")
-        return Members(found["members"], found["count"], found["rev"])
+    async def _members(self, rooms: Sequence[str]) -> list[Members]:
+        found = await self.call("POST", "/members", json={"rooms": list(rooms)})
+        return [Members(m["members"], m["count"], m["rev"]) for m in map(found["rooms"].__getitem__, rooms)]
+
+    async def _names(self, users: Sequence[str]) -> list[str | None]:
+        found = await self.call("POST", "/names", json={"users": list(users)}, timeout=0.5)
+        return [found["names"].get(user) for user in users]
 
     async def revs(self, rooms: Sequence[str]) -> dict[str, int]:
         """Return the `rev` of each room."""
         revs: dict[str, int] = (await self.call("POST", "/revs", json={"rooms": list(rooms)}))["revs"]
         return revs
-
-    async def name_of(self, user: str) -> str | None:
-        """Return a user's present name, if presence knows one."""
-        found = await self.call("GET", f"/users/{quote(user, safe='')}", timeout=0.5)
-        return found["name"] if found else None
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -107,12 +107,6 @@ class Repository:
         found = {d["_id"]: Rename(d["name"], d["was"], tuple(d["ids"])) for d in await self._some(self._users, wanted)}
         return {user: found.get(user) for user in wanted}
 
-    async def name(self, user: str) -> str | None:
-        """Return a user's name since the last rename, if there was any."""
-        with store_errors():
-            found = await self._users.find_one({"_id": user}, {"name": 1})
-        return str(found["name"]) if found else None
-
     async def revs(self, rooms: Iterable[str]) -> dict[str, int]:
         """Return the `rev` of each room, 0 for one where nobody ever was."""
         wanted = list(rooms)

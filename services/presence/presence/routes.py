@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from presence.views import Views
+from presence.views import RoomView, Views
 
 MAX_MEMBERS = 10_000
 MAX_ROOMS = 5000
+MAX_AT_ONCE = 100
+
+
+class MembersQuery(BaseModel):
+    """Rooms whose members are wanted, at most `limit` of each."""
+
+    rooms: Annotated[list[str], Field(max_length=MAX_AT_ONCE)]
+    limit: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] = 1000
+
+
+class NamesQuery(BaseModel):
+    """Users whose names are wanted."""
+
+    users: Annotated[list[str], Field(max_length=MAX_AT_ONCE)]
 
 
 class RevsQuery(BaseModel):
@@ -24,20 +38,20 @@ def router(views: Views, guard: Callable[..., None]) -> APIRouter:
     """Return the routes, open to holders of the service token."""
     routes = APIRouter(dependencies=[Depends(guard)], tags=["presence"])
 
-    @routes.get("/rooms/{room:path}/members", summary="Who is in a room, as of its rev")
-    async def members(room: str, limit: Annotated[int, Query(ge=1, le=MAX_MEMBERS)] = 1000) -> dict[str, Any]:
-        found = await views.room(room, limit)
-        return {"members": [m.model_dump() for m in found.members], "count": found.count, "rev": found.rev}
+    @routes.post("/members", summary="Who is in each room, as of its rev")
+    async def members(query: MembersQuery) -> dict[str, dict[str, Any]]:
+        return {"rooms": {room: _row(await views.room(room, query.limit)) for room in query.rooms}}
 
     @routes.post("/revs", summary="The rev of each room: it grows with each change of its members")
     async def revs(query: RevsQuery) -> dict[str, dict[str, int]]:
         return {"revs": await views.revs(query.rooms)}
 
-    @routes.get("/users/{user:path}", summary="A user's name since the last rename")
-    async def user(user: str) -> dict[str, str]:
-        name = await views.name(user)
-        if name is None:
-            raise HTTPException(404, "this user was never renamed")
-        return {"id": user, "name": name}
+    @routes.post("/names", summary="The names of those users who were ever renamed")
+    async def names(query: NamesQuery) -> dict[str, dict[str, str]]:
+        return {"names": await views.names(query.users)}
 
     return routes
+
+
+def _row(room: RoomView) -> dict[str, Any]:
+    return {"members": [m.model_dump() for m in room.members], "count": room.count, "rev": room.rev}

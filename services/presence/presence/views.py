@@ -58,9 +58,9 @@ class Views:
                 return {room: term.revs[room] for room in rooms}
         return await self._repository.revs(rooms)
 
-    async def name(self, user: str) -> str | None:
-        """Return a user's name, None for one who was never renamed: then the token's name holds."""
-        return await self._repository.name(user)
+    async def names(self, users: Sequence[str]) -> dict[str, str]:
+        """Return the names of those who were ever renamed; for the others the token's name holds."""
+        return {user: rename.name for user, rename in (await self._repository.renames(users)).items() if rename}
 
     @property
     def _term(self) -> Term | None:
