@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import uvicorn
 import uvloop
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from warren.errors import WarrenError
 from warren.health import Health
@@ -45,7 +45,7 @@ class Service:
 
     settings: Settings
     health: Health
-    app: FastAPI
+    app: ASGIApp
     parts: Sequence[Part]
     on_stop: Sequence[Callable[[], object]] = ()
     uvicorn_options: dict[str, Any] = field(default_factory=dict)

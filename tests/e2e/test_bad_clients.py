@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -163,13 +164,14 @@ async def test_rest_says_no_in_plain_words(
 
 async def test_services_own_endpoints_need_their_token(stack: Stack, http: httpx.AsyncClient) -> None:
     services = stack.status()["services"]
-    for url in (
-        f"{services['chat']}/rooms",
-        f"{services['presence']}/rooms/x/members",
-        f"{services['audit']}/records",
-        f"{services['dlq-monitor']}/letters",
-    ):
-        assert (await http.get(url)).status_code == 401, url
-        assert (await http.get(url, headers={"Authorization": "Bearer wrong"})).status_code == 401, url
-        right = {"Authorization": f"Bearer {stack.service_token}"}
-        assert (await http.get(url, headers=right)).status_code == 200, url
+    asked: tuple[tuple[str, str, Any], ...] = (
+        ("GET", f"{services['chat']}/rooms", None),
+        ("POST", f"{services['chat']}/pages", {"pages": []}),
+        ("POST", f"{services['presence']}/members", {"rooms": []}),
+        ("GET", f"{services['audit']}/records", None),
+        ("GET", f"{services['dlq-monitor']}/letters", None),
+    )
+    for method, url, body in asked:
+        for token, status in ((None, 401), ("wrong", 401), (stack.service_token, 200)):
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            assert (await http.request(method, url, json=body, headers=headers)).status_code == status, url

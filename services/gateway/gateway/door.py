@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Sequence
@@ -116,18 +115,22 @@ class Door:
         """Serve one socket from handshake to close."""
         protocols, token = offered(socket.headers.get("sec-websocket-protocol"))
         address = socket.client.host if socket.client else "unknown"
-        with contextlib.ExitStack() as places:
-            try:
-                identity = self._let_in(socket, token or bearer(socket.headers.get("authorization")), address, places)
-            except (_RefusedError, AuthError) as e:
-                await self._turn_away(socket, protocols, e.close, str(e))
-                return
+        try:
+            identity = self._let_in(socket, token or bearer(socket.headers.get("authorization")), address)
+        except (_RefusedError, AuthError) as e:
+            await self._turn_away(socket, protocols, e.close, str(e))
+            return
+        try:
             identity = await self._with_present_name(identity)
             await socket.accept(subprotocol=PROTOCOL if PROTOCOL in protocols else None)
-            wire = GatewayProtocol.of(socket)
-            await self._serve(socket, wire, Session(wire, identity, address, self._settings, self._outbox))
+        except BaseException:  # whatever it was: the places are free again
+            self._give_back(address, identity.user.id)
+            raise
+        wire = GatewayProtocol.of(socket)
+        self._open(wire, Session(wire, identity, address, self._settings, self._outbox))
 
-    def _let_in(self, socket: WebSocket, token: str | None, address: str, places: contextlib.ExitStack) -> Identity:
+    def _let_in(self, socket: WebSocket, token: str | None, address: str) -> Identity:
+        """Return who it is and take their places, or raise."""
         headers = socket.headers
         if not origin_allowed(headers.get("origin"), headers.get("host"), self._settings.origins):
             raise _RefusedError(FORBIDDEN, "pages of this origin may not connect")
@@ -136,11 +139,16 @@ class Door:
         identity = self._tokens.verify(token)
         if not self._health.ready:
             raise _RefusedError(UNAVAILABLE, "the gateway is not ready: come back soon")
-        for held, key in ((self._addresses, address), (self._users, identity.user.id)):
-            if not held.take(key):
-                raise _RefusedError(FLOOD, "too many sessions at once: close one first")
-            places.callback(held.give_back, key)
+        if not self._addresses.take(address):
+            raise _RefusedError(FLOOD, "too many sessions at once: close one first")
+        if not self._users.take(identity.user.id):
+            self._addresses.give_back(address)
+            raise _RefusedError(FLOOD, "too many sessions at once: close one first")
         return identity
+
+    def _give_back(self, address: str, user: str) -> None:
+        self._addresses.give_back(address)
+        self._users.give_back(user)
 
     @staticmethod
     async def _turn_away(socket: WebSocket, protocols: list[str], close: CloseCode, why: str) -> None:
@@ -158,25 +166,27 @@ class Door:
             return identity  # the token's name will do
         return Identity(User(id=identity.user.id, name=name), identity.expires) if name else identity
 
-    async def _serve(self, socket: WebSocket, wire: GatewayProtocol, session: Session) -> None:
+    def _open(self, wire: GatewayProtocol, session: Session) -> None:
         self._sessions.add(session)
         self._empty.clear()
         self._hub.welcome(session.user.id, session)
         self._signals.opened(session.id, session.user)
+        fields = {"session": session.id, "user": session.user.id, "address": session.address}
+        log.info("session opened", extra={"fields": fields})
         session.say(Welcome(session=session.id, user=session.user, limits=self._settings.limits))
         seconds = (session.expires - datetime.now(UTC)).total_seconds()
         expiry = asyncio.get_running_loop().call_later(min(seconds, 30 * 86400), session.close, EXPIRED)
-        try:
-            wire.attach(partial(self._hear, session))
-            await socket.receive()  # all else goes straight to `_hear`: this is the end
-        finally:
-            expiry.cancel()
-            self._frames.leave_all(session)
-            self._hub.farewell(session.user.id, session)
-            self._signals.closed(session.id, session.user)
-            self._sessions.remove(session)
-            if not self._sessions.all():
-                self._empty.set()
+        wire.attach(partial(self._hear, session), partial(self._close, session, expiry))
+
+    def _close(self, session: Session, expiry: asyncio.TimerHandle) -> None:
+        expiry.cancel()
+        self._frames.leave_all(session)
+        self._hub.farewell(session.user.id, session)
+        self._signals.closed(session.id, session.user)
+        self._sessions.remove(session)
+        self._give_back(session.address, session.user.id)
+        if not self._sessions.all():
+            self._empty.set()
 
     def _hear(self, session: Session, message: str | bytes) -> None:
         if session.closing is not None:

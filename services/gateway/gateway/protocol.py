@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 CLOSE_SECONDS = 2.0
@@ -25,6 +26,16 @@ FRAMES_A_TURN = 50
 _EXTENSION = "warren.wire"
 
 Hear = Callable[[str | bytes], None]
+Over = Callable[[], None]
+
+
+class _End:
+    """Stands in for uvicorn's queue, to which nothing but the end is told any more."""
+
+    __slots__ = ("put_nowait",)
+
+    def __init__(self, told: Callable[[Any], None]) -> None:
+        self.put_nowait = told
 
 
 class GatewayProtocol(WebSocketsSansIOProtocol):
@@ -33,27 +44,35 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._hear: Hear | None = None
-        self._heard: deque[str | bytes] = deque()
-        self._behind = False
+        self._over: Over | None = None
+        self._unheard: deque[str | bytes] | None = None
+        """What waits for its turn while a flood is heard."""
+        self._heard_now = 0
 
     @staticmethod
     def of(socket: WebSocket) -> GatewayProtocol:
         """Return the protocol that serves a socket."""
         return cast("GatewayProtocol", socket.scope["extensions"][_EXTENSION])
 
-    def attach(self, hear: Hear) -> None:
-        """Hand every message to `hear` from now on, those first that came with the handshake."""
-        self._hear = hear
+    def attach(self, hear: Hear, over: Over) -> None:
+        """Hand every message to `hear` from now on, those first that came with the handshake, and the end to `over`.
+
+        The session needs no task from here on, and the handshake is forgotten: an idle socket is small.
+        """
         early = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
-        for event in early:
-            if event["type"] == "websocket.receive":
-                self._heard.append(event.get("text") or event.get("bytes") or "")
-            else:
-                self.queue.put_nowait(event)
+        self._hear, self._over = hear, over
+        self.queue = _End(self._ended)  # type: ignore[assignment]  # all of it that is used from here on
+        self.request = self.response = None  # type: ignore[assignment]
+        self.scope = {}  # type: ignore[typeddict-item]
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        self._listen()
+        for event in early:
+            if event["type"] == "websocket.receive":
+                self._take(event.get("text") or event.get("bytes") or "")
+            else:
+                self._ended(event)
+        self._heard_now = 0
 
     def write(self, frames: bytes) -> None:
         """Give whole websocket frames to the transport."""
@@ -77,8 +96,7 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Take in frames; those of an attached session are heard at once."""
         super().data_received(data)
-        if self._heard and not self._behind:
-            self._listen()
+        self._heard_now = 0
 
     def send_receive_event_to_app(self) -> None:
         """Pass one message on."""
@@ -90,32 +108,62 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:
             return
         if self.curr_msg_data_type == "bytes":
-            self._heard.append(bytes(data))
+            self._take(bytes(data))
             return
         try:
-            self._heard.append(str(data, "utf-8"))
+            text = str(data, "utf-8")
         except UnicodeDecodeError:
             self.conn.send_close(1007)
             self.handle_parser_exception()
+        else:
+            self._take(text)
 
     async def run_asgi(self) -> None:
-        """Serve the socket, then let go of it in bounded time."""
+        """Serve the handshake; an attached session lives on by itself."""
         self.scope["extensions"][_EXTENSION] = self  # type: ignore[assignment]
         try:
-            await super().run_asgi()
-        finally:
-            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+            await self.app(self.scope, self.receive, self.send)
+        except (ClientDisconnected, WebSocketDisconnect):
+            pass  # it did not wait for the answer
+        except Exception:
+            self.logger.exception("the handshake failed")
+            self.send_500_response()
+        if self._over is None:
+            self._let_go()
 
-    def _listen(self) -> None:
-        """Hear what has come; a flood is heard in turns, and the client waits meanwhile."""
-        assert self._hear is not None  # noqa: S101 - nothing is gathered before
-        for _ in range(min(FRAMES_A_TURN, len(self._heard))):
-            self._hear(self._heard.popleft())
-        if self._heard:
-            if not self._behind:
-                self._behind = True
-                self.transport.pause_reading()
-            self.loop.call_soon(self._listen)
-        elif self._behind:
-            self._behind = False
+    def _ended(self, _: Any) -> None:
+        """Tell the session of its end, once, after uvicorn has written its part of the close."""
+        over, self._over = self._over, None
+        if over is not None:
+            self.loop.call_soon(over)
+            self.loop.call_soon(self._let_go)
+
+    def _let_go(self) -> None:
+        """Close, in bounded time, what nobody serves any more."""
+        if self.close_timer is None:
+            self.transport.close()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _take(self, message: str | bytes) -> None:
+        """Hear a message; a flood is heard in turns, and the client waits meanwhile."""
+        assert self._hear is not None  # noqa: S101 - whoever calls this is attached
+        if self._unheard is not None:
+            self._unheard.append(message)
+        elif self._heard_now < FRAMES_A_TURN:
+            self._heard_now += 1
+            self._hear(message)
+        else:
+            self._unheard = deque([message])
+            self.transport.pause_reading()
+            self.loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        waiting, self._unheard, self._heard_now = self._unheard or deque(), None, 0
+        if self._over is None:
+            return  # the session is over
+        while waiting and self._unheard is None:
+            self._take(waiting.popleft())
+        if self._unheard is not None:
+            self._unheard.extend(waiting)
+        else:
             self.transport.resume_reading()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Protocol
 
 from gateway.auth import Identity
@@ -43,7 +42,15 @@ class Outbox:
 
 
 class Session:
-    """Frames for one socket, in order; whoever reads too slowly is closed, nobody else waits."""
+    """Frames for one socket, in order; whoever reads too slowly is closed, nobody else waits.
+
+    There are thousands, most of them idle: what few need is made when it is needed.
+    """
+
+    __slots__ = (
+        "_asked", "_count", "_frames", "_limit", "_outbox", "_settled", "_wire", "address", "background", "bad_frames",
+        "closing", "expires", "id", "pending", "rooms", "user",
+    )  # fmt: skip
 
     def __init__(self, wire: Wire, identity: Identity, address: str, settings: GatewaySettings, outbox: Outbox) -> None:
         self.id = uuid7()
@@ -58,9 +65,8 @@ class Session:
         self._wire = wire
         self._outbox = outbox
         self._limit = settings.send_buffer
-        self._asked: deque[str] = deque()
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self._asked: list[str] = []
+        self._settled: asyncio.Future[None] | None = None
         self._frames: list[bytes] = []
         self._count = 0
 
@@ -103,8 +109,7 @@ class Session:
     def renamed(self, name: str) -> None:
         """Take the user's new name, unless this socket has asked for a newer one meanwhile."""
         if name in self._asked:
-            while self._asked.popleft() != name:
-                pass  # presence may tell of the last of several names only
+            del self._asked[: self._asked.index(name) + 1]  # presence may tell of the last of several names only
         elif not self._asked:
             self.user = User(id=self.user.id, name=name)
 
@@ -116,17 +121,18 @@ class Session:
     def begin(self) -> None:
         """Count a message that waits for the broker."""
         self.pending += 1
-        self._settled.clear()
 
     def end(self) -> None:
         """Count it as answered."""
         self.pending -= 1
-        if not self.pending:
-            self._settled.set()
+        if not self.pending and self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
 
     async def settled(self) -> None:
         """Wait until no message of this session waits for the broker."""
-        await self._settled.wait()
+        if self.pending:
+            self._settled = asyncio.get_running_loop().create_future()
+            await self._settled
 
     def close(self, code: CloseCode, *, reconnect_after: float | None = None) -> None:
         """Say goodbye after what is queued, then close; the first reason counts."""

@@ -16,7 +16,7 @@ from opentelemetry import trace
 
 from warren.contracts.base import rfc3339
 
-_QUIET = ("aio_pika", "aiormq", "pymongo", "httpx", "httpcore", "uvicorn.access", "opentelemetry")
+_QUIET = ("aio_pika", "aiormq", "pymongo", "httpx", "httpcore", "uvicorn.error", "uvicorn.access", "opentelemetry")
 
 
 class JsonFormatter(logging.Formatter):
