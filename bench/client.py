@@ -91,13 +91,17 @@ class Client(WSListener):
             self._joined.set_result(None)
         elif read["type"] in {"error", "rejected", "goodbye"}:
             self._ledger.wrong(f"member {self.seat.number}: {read}")
+            self._never(f"{read}")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Note a socket that closed without our doing."""
         if not self._closing:
             self._ledger.wrong(f"member {self.seat.number}: the gateway closed the socket")
-            if not self._joined.done():
-                self._joined.set_exception(ConnectionError("closed before it had joined"))
+            self._never("closed before it had joined")
+
+    def _never(self, reason: str) -> None:
+        if not self._joined.done():
+            self._joined.set_exception(ConnectionError(reason))
 
     async def close(self) -> None:
         """Close the socket."""

@@ -19,7 +19,7 @@ from warren.contracts.events import Member
 
 log = logging.getLogger(__name__)
 
-MAX_REVS = 100_000
+MAX_REVS = 20_000
 """Rooms whose `rev` is kept in memory."""
 
 
@@ -55,7 +55,8 @@ class Term:
 
     def learn_revs(self, stored: Mapping[str, int]) -> None:
         """Take in what was read from the store; what is known is newer."""
-        self.revs = {**stored, **self.revs}
+        for room, rev in stored.items():
+            self.revs.setdefault(room, rev)
 
     def write(self, diffs: Sequence[Diff], changes: Changes) -> Write | None:
         """Return what the store has to know, None if nothing."""
