@@ -62,6 +62,7 @@ class Management:
         """Ask for all that is watched, at `time`; raises `DependencyDownError`, also for what is no RabbitMQ."""
         try:
             overview = await self._get("/api/overview", columns="rabbitmq_version,disable_stats")
+            version = str(overview["rabbitmq_version"])
             if overview.get("disable_stats"):
                 raise DependencyDownError(MANAGEMENT, "its statistics are switched off")
             queues = await self._get(f"/api/queues/{self._vhost}", columns=_QUEUE)
@@ -77,7 +78,7 @@ class Management:
                 alarms=alarms,
                 blocked=tuple(sorted(_name(c) for c in connections if c.get("state") in {"blocked", "blocking"})),
                 flows={e["name"]: _flow(e.get("message_stats") or {}) for e in exchanges},
-                version=str(overview.get("rabbitmq_version", "")),
+                version=version,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise DependencyDownError(MANAGEMENT, f"it does not answer like RabbitMQ ({type(e).__name__}: {e})") from e

@@ -9,10 +9,10 @@ import httpx
 
 from dlq_monitor.alerting.channels.base import post
 from dlq_monitor.alerting.model import Alert, Kind, Notice
-from warren.contracts import rfc3339
+from warren.contracts import now, rfc3339
 
 VALID = timedelta(minutes=5)
-"""How long an alert counts without being repeated."""
+"""How long an alert counts without being repeated, from when it is sent."""
 
 
 class AlertmanagerChannel:
@@ -27,17 +27,17 @@ class AlertmanagerChannel:
 
     async def send(self, notice: Notice) -> None:
         """Post them all at once."""
-        await post(self._http, self._url, json=[_shaped(a, notice) for a in notice.alerts])
+        await post(self._http, self._url, json=[_shaped(a) for a in notice.alerts])
 
 
-def _shaped(alert: Alert, notice: Notice) -> dict[str, Any]:
+def _shaped(alert: Alert) -> dict[str, Any]:
     c = alert.condition
     labels = {**dict(c.labels), "alertname": c.alert, "severity": c.severity, "job": "warren"}
     return {
         "labels": {_name(k): v for k, v in labels.items()},
         "annotations": {"summary": c.summary},
         "startsAt": rfc3339(alert.raised or alert.since),
-        "endsAt": rfc3339(alert.cleared or notice.time + VALID),
+        "endsAt": rfc3339(alert.cleared or now() + VALID),
     }
 
 
