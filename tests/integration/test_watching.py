@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import orjson
@@ -12,8 +11,6 @@ from typer.testing import CliRunner, Result
 from dlq_monitor.alerting.cli import app as cli
 from dlq_monitor.app import build as build_dlq
 from dlq_monitor.settings import DlqSettings
-from presence.app import build as build_presence
-from presence.settings import PresenceSettings
 from tests.support.counterparts import Sink
 from tests.support.nodes import free_port
 from tests.support.services import Running, Services
@@ -30,22 +27,6 @@ async def _firing(dlq: Running, alert: str, about: str = "") -> dict[str, Any] |
     """Return the alert of that name, about that queue, if it fires."""
     items = (await dlq.http.get("/alerts")).json()["items"]
     return next((a for a in items if a["alert"] == alert and about in ("", *a["labels"].values())), None)
-
-
-async def test_a_queue_that_loses_its_consumer_is_alerted_within_15_s(
-    wire: Wire, space: Space, services: Services
-) -> None:
-    await wire.declare(space.topology)
-    presence = await services.start(build_presence, PresenceSettings)
-    dlq = await services.start(build_dlq, DlqSettings, alert_quiet=0, management_url=space.management_url)
-    await eventually(lambda: _firing(dlq, "queue_without_consumers", QUEUE), 15)
-    assert await _firing(dlq, "queue_without_consumers", "presence.events") is None
-    raised = await wire.collect(EVENTS, "alert.raised")
-    await presence.stop()
-    began = time.monotonic()
-    fact = orjson.loads((await wire.take(raised, 15)).body)
-    assert time.monotonic() - began < 15
-    assert (fact["alert"], fact["labels"]) == ("queue_without_consumers", {"queue": "presence.events"})
 
 
 async def test_a_backlog_that_grows_is_alerted_with_an_estimate(wire: Wire, space: Space, services: Services) -> None:
@@ -127,7 +108,6 @@ async def test_a_foreign_or_missing_management_api_is_said_and_stops_nothing(
         assert {q["name"] for q in seen["items"]} >= {QUEUE, "audit.events", "audit.dead"}
         await wire.publish(DEAD, "audit.dead", b"lost")
         await eventually(lambda: _firing(dlq, "letters_waiting"))
-        await eventually(lambda: _firing(dlq, "queue_without_consumers", QUEUE), 15)
         assert (await dlq.http.get("/health")).json()["ready"] is True
 
 

@@ -32,7 +32,7 @@ def build(settings: DlqSettings) -> Service:
     topology = settings.topology
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
     letters = Letters(mongo.database)
-    waiting = WaitingLetters(letters)
+    waiting = WaitingLetters(letters, settings.watch_interval)
     own = gravedigger(topology, settings.extra_queues)
     consuming = Consuming(settings, mongo, prepare=letters.prepare, setup=own)
     dead = tuple(dict.fromkeys((*topology.dead_queues(), *settings.extra_queues)))

@@ -13,9 +13,6 @@ from dlq_monitor.model import Letter
 MAX_KINDS = 100
 """Kinds that are watched one by one; of further ones it is only said that they are there."""
 
-INTERVAL = 5.0
-"""Seconds between two looks at what still waits."""
-
 Kind = tuple[str, str]
 """Queue and cause."""
 
@@ -32,13 +29,14 @@ class WaitingLetters:
     """A shelf that notices what is parked, and finds what of it still waits.
 
     The store is asked for all kinds once, and then only whether one letter of each known kind still waits: to count
-    100,000 letters every few seconds would be the heaviest thing that this service does.
+    100,000 letters every `interval` seconds would be the heaviest thing that this service does.
     """
 
     name = "letters"
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, interval: float) -> None:
         self._shelf = shelf
+        self._interval = interval
         self._kinds: Counter[Kind] | None = None
         self._early: Counter[Kind] = Counter()
         self._clock = time.monotonic
@@ -58,7 +56,7 @@ class WaitingLetters:
             self._kinds = found + self._early  # some may have been counted already: the number is no promise
         kinds = self._kinds
         if self._clock() >= self._due:
-            self._due = self._clock() + INTERVAL
+            self._due = self._clock() + self._interval
             for kind, count in list(kinds.items())[:MAX_KINDS]:
                 if not await self._shelf.waits(*kind) and kinds[kind] == count:  # none was parked meanwhile
                     del kinds[kind]
