@@ -74,7 +74,7 @@ async def test_letters_are_alerted_once_over_a_restart_and_cleared(
         alert = await eventually(lambda: _firing(dlq, "letters_waiting", "audit.dead"))
         assert alert["labels"] == {"queue": "audit.dead", "cause": "unknown"}
         await eventually(lambda: len(sink.taken) == 1)
-        await eventually(lambda: _all_told(dlq))
+        await eventually(lambda: _owes(dlq, []))
         await dlq.stop()
 
         dlq = await services.start(build_dlq, DlqSettings, **hook)
@@ -91,9 +91,24 @@ async def test_letters_are_alerted_once_over_a_restart_and_cleared(
         assert [a["id"] for a in past] == [alert["id"]]
 
 
-async def _all_told(dlq: Running) -> bool:
+async def test_what_a_channel_is_owed_is_told_after_a_restart(wire: Wire, space: Space, services: Services) -> None:
+    await wire.declare(space.topology)
+    sink = Sink(free_port())
+    hook = {"alert_webhook_url": sink.url, "watch_ignore": "*", **QUICK}
+    dlq = await services.start(build_dlq, DlqSettings, **hook)
+    await wire.publish(DEAD, "audit.dead", b"lost")
+    alert = await eventually(lambda: _firing(dlq, "letters_waiting"))
+    await eventually(lambda: _owes(dlq, ["webhook"]))
+    await dlq.stop()
+    async with sink.running():
+        dlq = await services.start(build_dlq, DlqSettings, **hook)
+        await eventually(lambda: _owes(dlq, []))
+        assert [(t.json["kind"], t.json["alerts"][0]["id"]) for t in sink.taken] == [("raised", alert["id"])]
+
+
+async def _owes(dlq: Running, channels: list[str]) -> bool:
     alert = await _firing(dlq, "letters_waiting")
-    return alert is not None and not alert["owed"]
+    return alert is not None and alert["owed"] == channels
 
 
 async def test_a_foreign_or_missing_management_api_is_said_and_stops_nothing(

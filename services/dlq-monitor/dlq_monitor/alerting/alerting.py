@@ -7,7 +7,6 @@ is told after the next start. Without the store, alerts are told all the same an
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,7 +78,10 @@ class Alerting:
                 group.create_task(courier.run(), name=f"alerts to {courier.channel.name}")
             await self._restore()
             while True:
-                await self._turn()
+                try:
+                    await self._turn()
+                except Exception:  # alerts that end would be worse than a turn that fails
+                    log.exception("a turn of alerts failed")
                 await asyncio.sleep(TICK)
 
     async def drain(self) -> None:
@@ -184,8 +186,11 @@ class Alerting:
             if unsaved := self._unsaved.get(alert.id):
                 unsaved.owed.discard(channel)
         state = "cleared" if notice.kind == "cleared" else "firing"
-        with contextlib.suppress(DependencyDownError):  # then it is told once more after the next start
+        try:
             await self._store.delivered([a.id for a in notice.alerts], state, channel)
+        except Exception as e:  # noqa: BLE001 - whatever it is, the channel goes on
+            fields = {"channel": channel, "reason": str(e)}
+            log.warning("it is not on record that an alert was told: it will be again", extra={"fields": fields})
 
     async def _probe(self) -> None:
         if self._unknown:

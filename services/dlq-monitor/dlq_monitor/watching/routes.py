@@ -63,7 +63,7 @@ def router(watcher: Watcher, limit: int, guard: Callable[..., None]) -> APIRoute
             "items": [queue_row(name, h, f, limit) for name, (h, f) in watcher.figures().items()],
         }
 
-    @routes.get("/queues/{name}/history", summary="One queue over time, the oldest first")
+    @routes.get("/queues/{name:path}/history", summary="One queue over time, the oldest first")
     async def history(
         name: str, seconds: Annotated[int, Query(ge=1, le=24 * 3600, description="how far back")] = 3600
     ) -> dict[str, Any]:
