@@ -70,6 +70,7 @@ class Watcher:
             settings.watch_backlog, settings.watch_backlog_limit, settings.watch_window, settings.watch_stuck
         )
         self._histories: dict[str, History] = {}
+        self._figures: dict[str, Figures] = {}
         self._losses: dict[str, Losses] = {}
         self._counted = False
         self.look = Look(0.0)
@@ -92,7 +93,7 @@ class Watcher:
 
     def figures(self) -> dict[str, tuple[History, Figures]]:
         """Return all queues with their figures, by name."""
-        return {name: (h, self._figures(h)) for name, h in sorted(self._histories.items())}
+        return {name: (h, self._figures[name]) for name, h in sorted(self._histories.items())}
 
     def history(self, name: str) -> History | None:
         """Return what is known of a queue over time."""
@@ -204,14 +205,12 @@ class Watcher:
             raise WarrenError("nothing was seen yet")
         return self.look
 
-    def _figures(self, history: History) -> Figures:
-        return figures(history, window=self._limits.window, limit=self._limits.limit)
-
     def _ignored(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self._settings.ignored_queues)
 
     def _measure(self, name: str, history: History) -> None:
-        sample, now = history.last, self._figures(history)
+        sample = history.last
+        self._figures[name] = now = figures(history, window=self._limits.window, limit=self._limits.limit)
         QUEUE_READY.labels(name).set(sample.ready)
         QUEUE_CONSUMERS.labels(name).set(sample.consumers)
         if sample.unacked is not None:
@@ -219,7 +218,7 @@ class Watcher:
         QUEUE_AGE.labels(name).set(now.age or 0)
 
     def _forget(self, name: str) -> None:
-        del self._histories[name]
+        del self._histories[name], self._figures[name]
         for gauge in (QUEUE_READY, QUEUE_UNACKED, QUEUE_CONSUMERS, QUEUE_AGE):
             with suppress(KeyError):
                 gauge.remove(name)
