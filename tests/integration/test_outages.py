@@ -6,13 +6,18 @@ import asyncio
 import functools
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
+from dlq_monitor.app import build as build_dlq
+from dlq_monitor.settings import DlqSettings
+from presence.app import build as build_presence
+from presence.settings import PresenceSettings
 from tests.support.lab import QUEUE, Lab, number, sample
 from tests.support.nodes import remembers
 from tests.support.proxy import Proxy
+from tests.support.services import Running, Services
 from tests.support.space import Space
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
@@ -110,6 +115,45 @@ async def test_a_memory_alarm_makes_publishes_fail_in_time_and_burns_no_deliveri
         await _control(own_broker, "set_vm_memory_high_watermark", "0.4")
     await eventually(lambda: {-1, 999} <= set(handled), 20)
     assert consumer.paused_for is None
+
+
+async def test_a_memory_alarm_and_a_lost_consumer_are_alerts_within_15_s(
+    own_broker: Broker, space: Space, services: Services
+) -> None:
+    there = {"amqp_url": own_broker.url}
+    wire = await Wire.open(own_broker.url)
+    try:
+        await wire.declare(space.topology)
+        presence = await services.start(build_presence, PresenceSettings, **there)
+        watched = {**there, "management_url": own_broker.management_url, "alert_quiet": 0, "alert_settle": 0}
+        dlq = await services.start(build_dlq, DlqSettings, **watched)
+
+        async def firing() -> set[str]:
+            items = (await dlq.http.get("/alerts")).json()["items"]
+            return {a["alert"] for a in items if a["labels"].get("queue", "presence.events") == "presence.events"}
+
+        await eventually(lambda: _management_is(dlq, "ok"))
+        assert await firing() == set()
+        try:
+            await _control(own_broker, "set_vm_memory_high_watermark", "0")
+            began = time.monotonic()
+            stopping = asyncio.create_task(presence.stop())
+            await eventually(lambda: _all_of(firing, {"broker_memory_alarm", "queue_without_consumers"}), 15)
+            assert time.monotonic() - began < 15
+        finally:
+            await _control(own_broker, "set_vm_memory_high_watermark", "0.4")
+        await stopping
+    finally:
+        await wire.close()
+
+
+async def _all_of(ask: Callable[[], Awaitable[set[str]]], wanted: set[str]) -> bool:
+    return (await ask() & {"broker_memory_alarm", "queue_without_consumers"}) == wanted
+
+
+async def _management_is(dlq: Running, status: str) -> bool:
+    found = (await dlq.http.get("/queues")).json()
+    return bool(found["items"]) and found["management"] == status
 
 
 async def test_a_hung_link_ends_publishes_in_time_and_recovers(space: Space, wire: Wire) -> None:

@@ -181,7 +181,7 @@ def alive_files_exist(d: Deployment) -> Iterator[str]:
 def nothing_secret_is_written_down(d: Deployment) -> Iterator[str]:
     for name, entry in d.source["services"].items():
         for key, value in (entry.get("environment") or {}).items():
-            secret = re.search(r"PASSWORD|SECRET|TOKEN|_KEY", key) and str(value)
+            secret = re.search(r"PASSWORD|SECRET|TOKEN|_KEY", key) and str(value or "")
             password = re.search(r"://[^/@]*?:(?P<password>.*)@", str(value))
             for found in filter(None, (secret, password and password["password"])):
                 if not REQUIRED.match(found):

@@ -85,6 +85,19 @@ class Letters:
             between = {"_id": {"$gte": prefix, "$lt": f"{prefix}g"}}
             return [_letter(d) for d in await self._letters.find(between).limit(2).to_list(None)]
 
+    async def waiting(self) -> dict[tuple[str, str], int]:
+        """Count the letters that wait for a decision by queue and cause; looks at all of them."""
+        kinds: Document = {"_id": {"queue": "$queue", "cause": "$cause.type"}, "count": {"$sum": 1}}
+        with store_errors():
+            cursor = self._letters.aggregate([{"$match": {"status": "new"}}, {"$group": kinds}])
+            return {(d["_id"]["queue"], d["_id"]["cause"]): d["count"] for d in await cursor.to_list(None)}
+
+    async def waits(self, queue: str, cause: str) -> bool:
+        """Say whether a letter of this queue and cause waits for a decision."""
+        with store_errors():
+            wanted = {"status": "new", "queue": queue, "cause.type": cause}
+            return await self._letters.find_one(wanted, {"_id": 1}) is not None
+
     async def settle(self, letter: Letter, status: Status, step: Step) -> bool:
         """Give a letter that is still new another status; says whether it was new."""
         change = {

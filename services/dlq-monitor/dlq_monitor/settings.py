@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from warren.settings import Settings
+from dlq_monitor.alerting.settings import AlertSettings
+from dlq_monitor.watching.settings import WatchSettings
 
 MEBIBYTE = 1024 * 1024
 
 
-class DlqSettings(Settings):
+class DlqSettings(WatchSettings, AlertSettings):
     """What dlq-monitor needs beyond the shared settings. Dead letters may be large, so few are held at once."""
 
     service: str = "dlq-monitor"
@@ -22,9 +23,6 @@ class DlqSettings(Settings):
 
     dlq_body_limit: int = Field(default=8 * MEBIBYTE, ge=1, le=14 * MEBIBYTE)
     """Bytes of a body that are kept; the store takes no document above 16 MiB. A longer body is cut, and says so."""
-
-    management_url: SecretStr = SecretStr("")
-    """The broker's management API, user and password included; empty: it is not watched."""
 
     @property
     def extra_queues(self) -> tuple[str, ...]:

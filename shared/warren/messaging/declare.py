@@ -68,6 +68,25 @@ async def expect_queues(connection: AbstractConnection, queues: Iterable[Queue])
             await channel.close()
 
 
+async def count(connection: AbstractConnection, names: Iterable[str]) -> dict[str, tuple[int, int] | None]:
+    """Return the messages that wait in each queue and its consumers, as they are now; None for one that is missing."""
+    found: dict[str, tuple[int, int] | None] = {}
+    channel = await connection.channel()
+    try:
+        for name in names:
+            try:
+                queue = await channel.declare_queue(name, passive=True, timeout=RPC_TIMEOUT)
+                result = queue.declaration_result
+                found[name] = (result.message_count or 0, result.consumer_count or 0)
+            except ChannelNotFoundEntity:
+                found[name] = None
+                channel = await connection.channel()
+    finally:
+        if not channel.is_closed:
+            await channel.close()
+    return found
+
+
 def owner(topology: Topology, service: str) -> Setup:
     """Return a connection's set-up that declares what `service` owns."""
 

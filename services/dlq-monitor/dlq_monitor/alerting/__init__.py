@@ -1,0 +1,1 @@
+"""Alerts: what is wrong is said once, reminded of, and said to be well again."""

@@ -1,0 +1,1 @@
+"""Watching: the broker and its queues over time, and what is wrong with them."""
