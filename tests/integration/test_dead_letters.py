@@ -270,7 +270,14 @@ async def test_filters(dlq: Running, wire: Wire) -> None:
     assert await ids(cause="ValueError", queue=QUEUE) == (2, ["1", "2"])
     assert await ids(status="replayed") == (0, [])
     assert (await ids(limit=2))[0] == 3
-    assert len((await ids(limit=2, offset=2))[1]) == 1
+    first = (await dlq.http.get("/letters", params={"limit": 2})).json()
+    rest = (await dlq.http.get("/letters", params={"limit": 2, "before": first["next"]})).json()
+    assert sorted(r["message_id"] for r in (*first["items"], *rest["items"])) == ["0", "1", "2"]
+    assert rest["next"] is None
+    assert (await ids(queue="chat.*", type="b*")) == (1, ["2"])
+    assert (await ids(queue="presence.*")) == (0, [])
+    assert (await ids(cause="value")) == (2, ["1", "2"])
+    assert (await ids(status="open"))[0] == 3
     assert await ids(since="2999-01-01T00:00:00Z") == (0, [])
     assert (await ids(since="2020-01-01"))[0] == 3
     assert (await dlq.http.get("/letters", params={"status": "lost"})).status_code == 422
@@ -369,7 +376,7 @@ async def test_the_command_line(dlq: Running, wire: Wire, space: Space) -> None:
     listed = await warren("list", "--json", "--since", "2h")
     content = orjson.loads(listed.stdout)
     assert (content["total"], set(content)) == (3, {"total", "items"})
-    assert set(content["items"][0]) == {"id", "message_id", "queue", "type", "cause", "status", "time"}
+    assert set(content["items"][0]) == {"id", "message_id", "queue", "type", "cause", "group", "status", "time"}
     one, two, _ = (r["id"] for r in sorted(content["items"], key=lambda r: r["message_id"]))
     table = await warren("list", "--queue", "audit.events")
     assert one[:12] in table.stdout

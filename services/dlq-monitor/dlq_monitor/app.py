@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dlq_monitor.decisions import Decisions
+from dlq_monitor.desk import Desk
+from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
 from dlq_monitor.management import Management
-from dlq_monitor.repository import Letters
+from dlq_monitor.repository import Letters, Sayings
+from dlq_monitor.retention import Retention
 from dlq_monitor.routes import router
 from dlq_monitor.settings import DlqSettings
 from warren.consuming import Consuming
@@ -19,13 +22,13 @@ def build(settings: DlqSettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     topology = settings.topology
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
-    letters = Letters(mongo.database)
+    desk = Desk(Letters(mongo.database), Sayings(mongo.database), settings.service)
     own = gravedigger(topology, settings.extra_queues)
-    consuming = Consuming(settings, mongo, prepare=letters.prepare, setup=own)
+    consuming = Consuming(settings, mongo, prepare=desk.prepare, setup=own)
     for queue in dict.fromkeys((*topology.dead_queues(), *settings.extra_queues)):
         parking = Parking(
             queue,
-            letters,
+            desk,
             consuming.facts,
             topology=topology,
             body_limit=settings.dlq_body_limit,
@@ -35,7 +38,14 @@ def build(settings: DlqSettings) -> Service:
     management = Management(settings.management_url.get_secret_value())
     if management.known:
         consuming.health.add("management", management.probe, essential=False)
-    decisions = Decisions(letters, consuming.failed, consuming.facts, topology)
+    decisions = Decisions(desk, consuming.failed, consuming.facts, topology)
     app = create_app(settings, consuming.health)
-    app.include_router(router(letters, decisions, service_token(settings)))
-    return Service(settings, consuming.health, app, consuming.parts, on_stop=[mongo.close, management.close])
+    guard = service_token(settings)
+    app.include_router(router(desk, decisions, guard))
+    app.include_router(group_router(desk, guard))
+    retention = Retention(
+        desk, days=settings.dlq_keep_days, count=settings.dlq_keep, open_days=settings.dlq_keep_open_days
+    )
+    return Service(
+        settings, consuming.health, app, [*consuming.parts, retention], on_stop=[mongo.close, management.close]
+    )
