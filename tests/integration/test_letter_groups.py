@@ -71,7 +71,7 @@ async def test_a_group_that_comes_back_is_reopened_and_says_so(dlq: Running, wir
     await dlq.stop()
     again = await services.start(build, DlqSettings)
     opened = (await again.http.get(path)).json()
-    assert (opened["status"], opened["note"]) == ("new", "fixed in 1.4.2")
+    assert (opened["status"], opened["note"]) == ("held", "fixed in 1.4.2")
     assert [(s["action"], s["actor"]) for s in opened["history"]] == [("resolved", "ann"), ("reopened", "dlq-monitor")]
 
 

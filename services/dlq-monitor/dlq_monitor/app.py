@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dlq_monitor.decisions import Decisions
 from dlq_monitor.desk import Desk
 from dlq_monitor.group_routes import router as group_router
@@ -10,6 +12,9 @@ from dlq_monitor.management import Management
 from dlq_monitor.repository import Letters, Sayings
 from dlq_monitor.retention import Retention
 from dlq_monitor.routes import router
+from dlq_monitor.rules import DEFAULT, load
+from dlq_monitor.rules_routes import router as rules_router
+from dlq_monitor.ruling import LogAlarm, Ruling
 from dlq_monitor.settings import DlqSettings
 from warren.consuming import Consuming
 from warren.http import create_app, service_token
@@ -22,7 +27,8 @@ def build(settings: DlqSettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     topology = settings.topology
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
-    desk = Desk(Letters(mongo.database), Sayings(mongo.database), settings.service)
+    rules = load(Path(settings.dlq_rules) if settings.dlq_rules else DEFAULT)
+    desk = Desk(Letters(mongo.database), Sayings(mongo.database), rules, LogAlarm(), settings.service)
     own = gravedigger(topology, settings.extra_queues)
     consuming = Consuming(settings, mongo, prepare=desk.prepare, setup=own)
     for queue in dict.fromkeys((*topology.dead_queues(), *settings.extra_queues)):
@@ -43,9 +49,9 @@ def build(settings: DlqSettings) -> Service:
     guard = service_token(settings)
     app.include_router(router(desk, decisions, guard))
     app.include_router(group_router(desk, guard))
+    app.include_router(rules_router(rules, guard))
     retention = Retention(
         desk, days=settings.dlq_keep_days, count=settings.dlq_keep, open_days=settings.dlq_keep_open_days
     )
-    return Service(
-        settings, consuming.health, app, [*consuming.parts, retention], on_stop=[mongo.close, management.close]
-    )
+    parts = [*consuming.parts, retention, Ruling(desk, decisions)]
+    return Service(settings, consuming.health, app, parts, on_stop=[mongo.close, management.close])

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dlq_monitor import showing
+from dlq_monitor.cli_rules import app as rules_app
 from warren.cli.console import err, fail, out, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
@@ -255,3 +256,4 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, epilog=getattr(_command, "epilog", None))(_command)
+app.add_typer(rules_app, name="rules")

@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from heapq import heappop, heappush
+from typing import Protocol
 
 from prometheus_client import Gauge
 
 from dlq_monitor.fingerprint import Kind, kind_of, overflow
 from dlq_monitor.groups import Choice, Group, Said, Verdict, by_last
 from dlq_monitor.ledger import Ledger
+from dlq_monitor.matching import Plan, plan
 from dlq_monitor.model import OPEN, STATUSES, Letter, Status, Step
 from dlq_monitor.repository import MAX_IN, Letters, Sayings
-from warren.contracts import now
+from dlq_monitor.rules import Rules, Severity
+from warren.contracts import now, rfc3339
 from warren.errors import DependencyDownError
 from warren.storage import STORE
 
@@ -43,6 +47,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that people must know of; the same thing has the same `key`."""
+
+    key: str
+    severity: Severity
+    summary: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class GroupNow:
     """A group with the counts of its letters by status."""
 
@@ -50,12 +64,21 @@ class GroupNow:
     counts: Counter[Status]
 
 
+class Alarm(Protocol):
+    """Takes what people must know of."""
+
+    async def alert(self, alert: Alert) -> None: ...
+
+
 class Desk:
     """Parks, finds, counts and settles letters; `actor` is the name that stands in histories."""
 
-    def __init__(self, letters: Letters, sayings: Sayings, actor: str) -> None:
+    def __init__(self, letters: Letters, sayings: Sayings, rules: Rules, alarm: Alarm, actor: str) -> None:
         self._letters = letters
         self._sayings = sayings
+        self._rules = rules
+        self._alarm = alarm
+        self._due: list[tuple[float, int]] = []
         self._actor = actor
         self._ledger = Ledger()
         self._groups: dict[str, Group] = {}
@@ -67,7 +90,8 @@ class Desk:
     async def prepare(self) -> None:
         """Create indexes and read all letters, before the first one is parked."""
         await self._letters.prepare()
-        self._ledger, self._groups, self._said = Ledger(), {}, await self._sayings.all()
+        self._ledger, self._groups, self._due = Ledger(), {}, []
+        self._said = await self._sayings.all()
         async for some in self._letters.all():
             for letter in some:
                 self._enter(letter)
@@ -83,7 +107,9 @@ class Desk:
             return
         async with self._parking:
             numbers = await self._letters.numbers(len(letters))
-            numbered = [replace(x, number=n, group=self._group_of(x)) for x, n in zip(letters, numbers, strict=True)]
+            numbered = self._planned(
+                [replace(x, number=n, group=self._group_of(x)) for x, n in zip(letters, numbers, strict=True)]
+            )
             known = await self._letters.insert(numbered)
             entered = [x for x in numbered if x.id not in known]
             for letter in numbered:
@@ -91,10 +117,13 @@ class Desk:
                     await self._letters.seen_again(letter)
             for prefix in known:
                 entered += await self._letters.beginning_with(prefix)  # it may not have been counted
+            alerts = self._alerts(entered)
             done = {g for g in {x.group for x in entered} if self._is_done(g)}
             for group in {x.group for x in entered if self._enter(x)}:
                 await self._reopen(self._groups[group], done=group in done)
             self._measure()
+        for alert in alerts:
+            await self._alarm.alert(alert)
 
     def _group_of(self, letter: Letter) -> str:
         kind = kind_of(letter)
@@ -105,6 +134,8 @@ class Desk:
         """Count a stored letter; says whether it was not counted yet."""
         if not self._ledger.add(letter.number, letter.group, letter.status, letter.first.timestamp()):
             return False
+        if letter.due and letter.is_open:
+            heappush(self._due, (letter.due.timestamp(), letter.number))
         group = self._groups.get(letter.group)
         if group is None:
             said = self._said.get(letter.group, Said())
@@ -113,10 +144,64 @@ class Desk:
         group.count(letter.first)
         return True
 
+    def _planned(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Let the rules decide about new letters."""
+        counts = Counter({g: self._ledger.by_status([g]).total() for g in {x.group for x in letters}})
+        found = []
+        for letter in letters:
+            counts[letter.group] += 1
+            plan = self.plan(letter, counts[letter.group])
+            found.append(replace(letter, status=plan.status, due=plan.due, history=(*letter.history, *_step(plan))))
+        return found
+
+    def plan(self, letter: Letter, count: int | None = None) -> Plan:
+        """Return what the rules decide about a letter; a group that people hold is held."""
+        if self._said.get(letter.group, Said()).verdict == "held":
+            return Plan("people hold its group", "hold")
+        known = self._ledger.by_status([letter.group]).total() if count is None else count
+        return plan(self._rules, letter, known, now())
+
+    async def replan(self, letter: Letter, new: Plan) -> None:
+        """Give an open letter another plan, unless it has changed since it was read."""
+        step = next(iter(_step(new)), Step("looked at", self._actor, "", now()))
+        if await self.settle(letter, new.status, step, new.due) and new.alert:
+            await self._alarm.alert(_alert(letter, new.alert))
+
+    def take_due(self, limit: int) -> list[int]:
+        """Return the numbers of letters whose plans are due; they are not given again before `put_off`."""
+        found: list[int] = []
+        while self._due and len(found) < limit and self._due[0][0] <= now().timestamp():
+            found.append(heappop(self._due)[1])
+        return list(dict.fromkeys(found))
+
+    def put_off(self, numbers: Sequence[int], seconds: float) -> None:
+        """Give letters again, after some seconds."""
+        for number in numbers:
+            heappush(self._due, (now().timestamp() + seconds, number))
+
+    async def numbered(self, numbers: Sequence[int]) -> list[Letter]:
+        """Return letters by their numbers, without headers and bodies."""
+        return await self._letters.numbered(numbers) if numbers else []
+
+    def _alerts(self, letters: Sequence[Letter]) -> list[Alert]:
+        """Return one alert for each group in which no letter waits for people yet, if a rule asks for it."""
+        found: dict[str, Alert] = {}
+        for letter in letters:
+            counts = self._ledger.by_status([letter.group])
+            if letter.group in found or counts.get("new") or counts.get("held"):
+                continue
+            if severity := self.plan(letter).alert:
+                found[letter.group] = _alert(letter, severity)
+        return list(found.values())
+
+    def _is_quiet(self, group: str) -> bool:
+        """Whether a group has no letters that something is still to be done about."""
+        counts = self._ledger.by_status([group])
+        return not any(counts.get(s) for s in OPEN)
+
     def _is_done(self, group: str) -> bool:
         """Whether a group has letters, and all of them are dealt with."""
-        counts = self._ledger.by_status([group])
-        return bool(counts) and not any(counts.get(s) for s in OPEN)
+        return group in self._groups and self._is_quiet(group)
 
     async def _reopen(self, group: Group, *, done: bool = False) -> None:
         if group.reopened(group.last, self._actor, done=done):
@@ -151,12 +236,17 @@ class Desk:
         self._mend(found)
         return found
 
-    async def settle(self, letter: Letter, status: Status, step: Step) -> bool:
-        """Give a letter another status, unless it has changed since it was read; says whether it did."""
+    async def settle(self, letter: Letter, status: Status, step: Step, due: datetime | None = None) -> bool:
+        """Give a letter another status, unless it has changed since it was read; says whether it did.
+
+        `due` is when the rules have to look at it.
+        """
         async with self._changing:
-            if not await self._letters.settle(letter, status, step):
+            if not await self._letters.settle(letter, status, step, due):
                 return False
             self._ledger.move(letter.number, letter.group, status)
+        if due:
+            heappush(self._due, (due.timestamp(), letter.number))
         self._measure()
         return True
 
@@ -243,6 +333,20 @@ class Desk:
 def _kind(letter: Letter) -> Kind:
     own, rest = kind_of(letter), overflow(letter.dead_queue)
     return rest if letter.group == rest.id else own
+
+
+def _step(plan: Plan) -> tuple[Step, ...]:
+    return (Step(plan.status, f"rule {plan.rule}", _words(plan), now()),) if plan.do else ()
+
+
+def _words(plan: Plan) -> str:
+    until = f" at {rfc3339(plan.due)}" if plan.due and plan.act else ""
+    return {"republish": f"it is sent again{until}", "discard": f"it is discarded{until}"}.get(plan.do or "", "")
+
+
+def _alert(letter: Letter, severity: Severity) -> Alert:
+    labels = {"group": letter.group, "queue": letter.queue, "cause": letter.cause.type, "type": letter.type[:100]}
+    return Alert(f"letters.{letter.group}", severity, f"messages die in {letter.queue}: {letter.cause.type}", labels)
 
 
 def _about(group: Group) -> dict[str, object]:

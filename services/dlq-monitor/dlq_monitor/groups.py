@@ -114,12 +114,15 @@ class Choice:
 
     def takes(self, group: Group) -> bool:
         """Whether letters of a group may be among them."""
-        kind = group.kind
+        return self.takes_kind(group.kind.queue, group.kind.type, group.kind.cause, group.id)
+
+    def takes_kind(self, queue: str, type: str, cause: str, group: str) -> bool:  # noqa: A002 - the message's type
+        """Whether letters of a kind may be among them."""
         return (
-            _fits(self.queue, kind.queue)
-            and _fits(self.type, kind.type)
-            and (self.group is None or kind.id.startswith(self.group))
-            and (self.cause is None or _cause_fits(self.cause, kind.cause))
+            _fits(self.queue, queue)
+            and _fits(self.type, type)
+            and (self.group is None or group.startswith(self.group))
+            and (self.cause is None or _cause_fits(self.cause, cause))
         )
 
 

@@ -92,6 +92,8 @@ class Letter:
     group: str = ""
     number: int = 0
     """Letters are numbered in the order of parking."""
+    due: datetime | None = None
+    """When a rule acts on it, or looks at it again."""
     version: int = 0
     """Changes with each decision, so that two can't be made at once."""
 

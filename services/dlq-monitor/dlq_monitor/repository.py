@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -122,10 +123,10 @@ class Letters:
             wanted: Document = {"_id": prefix} if len(prefix) == 32 else {"key": {"$gte": prefix, "$lt": f"{prefix}g"}}
             return [_letter(d) for d in await self._letters.find(wanted).to_list(None)]
 
-    async def settle(self, letter: Letter, status: Status, step: Step) -> bool:
+    async def settle(self, letter: Letter, status: Status, step: Step, due: datetime | None = None) -> bool:
         """Give a letter another status, unless it has changed since it was read; says whether it did."""
         change = {
-            "$set": {"status": status, "last": step.time},
+            "$set": {"status": status, "last": step.time, "due": due},
             "$push": {"history": _step(step)},
             "$inc": {"version": 1},
         }
@@ -180,6 +181,7 @@ def _document(letter: Letter) -> Document:
         "_id": letter.id,
         "key": letter.id,
         "version": letter.version,
+        "due": letter.due,
         "number": letter.number,
         "group": letter.group,
         "queue": letter.queue,
@@ -233,6 +235,7 @@ def _letter(document: Document) -> Letter:
         group=document["group"],
         number=document["number"],
         version=document["version"],
+        due=document["due"],
     )
 
 

@@ -80,6 +80,7 @@ def whole(letter: Letter) -> dict[str, Any]:
         "exchange": letter.exchange,
         "routing_key": letter.routing_key,
         "trace": letter.trace,
+        "due": rfc3339(letter.due) if letter.due else None,
         "first": rfc3339(letter.first),
         "last": rfc3339(letter.last),
         "seen": letter.seen,

@@ -32,6 +32,9 @@ class DlqSettings(Settings):
     dlq_keep_open_days: float = Field(default=0, ge=0)
     """Days after which letters are removed that nobody has dealt with, which is then said; 0: they stay for ever."""
 
+    dlq_rules: str = ""
+    """Path of the file of rules (see `rules.yaml` beside this file, which holds where none is given)."""
+
     management_url: SecretStr = SecretStr("")
     """The broker's management API, user and password included; empty: it is not watched."""
 
