@@ -16,6 +16,7 @@ from dlq_monitor.rules import DEFAULT, load
 from dlq_monitor.rules_routes import router as rules_router
 from dlq_monitor.ruling import LogAlarm, Ruling
 from dlq_monitor.settings import DlqSettings
+from dlq_monitor.transfer_routes import router as transfer_router
 from warren.consuming import Consuming
 from warren.http import create_app, service_token
 from warren.messaging.declare import gravedigger
@@ -47,6 +48,7 @@ def build(settings: DlqSettings) -> Service:
     decisions = Decisions(desk, consuming.failed, consuming.facts, topology)
     app = create_app(settings, consuming.health)
     guard = service_token(settings)
+    app.include_router(transfer_router(desk, guard))
     app.include_router(router(desk, decisions, guard))
     app.include_router(group_router(desk, guard))
     app.include_router(rules_router(rules, guard))

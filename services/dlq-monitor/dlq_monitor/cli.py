@@ -1,8 +1,7 @@
-"""`warren dlq list|groups|show|replay|discard|restore`. Exit code 1: no such letter, or refused; 2: wrong use."""
+"""`warren dlq list|groups|show|replay|discard|restore|…`. Exit code 1: no such letter, or refused; 2: wrong use."""
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,30 +10,21 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dlq_monitor import showing
+from dlq_monitor.cli_options import Actor, Cause, GroupOption, Queue, StatusOption, Type, actor_name, group_id
 from dlq_monitor.cli_rules import app as rules_app
+from dlq_monitor.cli_transfer import export, import_letters
 from warren.cli.console import err, fail, out, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
 from warren.cli.service_client import RefusedError, ServiceClient
-from warren.errors import WarrenError
 
 MAX_LETTERS = 1000
 UNCUT = 200
 """Columns where there is no terminal, and nothing is to be cut."""
 
 _ID = re.compile(r"[0-9a-f]{1,32}")
-_GROUP = re.compile(r"[0-9a-f]{1,12}")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or as much of it as no other begins with.")]
-Actor = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides; your login name if not given.")]
-
-Queue = Annotated[str | None, typer.Option(help="Only what died in this queue; * stands for anything.")]
-Type = Annotated[str | None, typer.Option(help="Only this type, as in message.post.v1 or message.*.")]
-Cause = Annotated[str | None, typer.Option(help="Only causes with this in their name, as in Timeout.")]
-StatusOption = Annotated[
-    Literal["open", "new", "held", "retrying", "replayed", "resolved", "discarded"] | None,
-    typer.Option(help="Only letters of this status; open: new, held or retrying."),
-]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,7 +44,7 @@ def list_letters(
     queue: Queue = None,
     type: Type = None,  # noqa: A002 - the option's name
     cause: Cause = None,
-    group: Annotated[str | None, typer.Option(metavar="ID", help="Only this group, see `warren dlq groups`.")] = None,
+    group: GroupOption = None,
     status: StatusOption = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LETTERS)] = 50,
@@ -64,7 +54,7 @@ def list_letters(
 ) -> None:
     """List letters, the newest first; all that is given must hold."""
     chosen = {"queue": queue, "type": type, "cause": cause, "status": status, "since": moment(since)}
-    found = _service(data, url).get("/letters", group=_group(group), limit=limit, **chosen)
+    found = _service(data, url).get("/letters", group=group_id(group), limit=limit, **chosen)
     if as_json:
         print_json({"total": found["total"], "items": found["items"]})
     elif found["items"]:
@@ -111,8 +101,8 @@ def groups(
         found = service.get("/groups", queue=queue, type=type, cause=cause, status=status, since=moment(since))
         shown: Any = showing.groups(found["items"])
     else:
-        path = f"/groups/{_group(id)}"
-        told = {"actor": _actor(actor), "reason": reason, **said} if said else None
+        path = f"/groups/{group_id(id)}"
+        told = {"actor": actor_name(actor), "reason": reason, **said} if said else None
         found = _asked(lambda: service.patch(path, told) if told else service.get(path))
         shown = showing.group(found)
     if as_json:
@@ -195,7 +185,7 @@ def _service(data: Path, url: str | None) -> ServiceClient:
 
 
 def _decide(service: ServiceClient, id: str, decision: str, actor: str | None, reason: str) -> dict[str, Any]:  # noqa: A002
-    told = {"actor": _actor(actor), "reason": reason}
+    told = {"actor": actor_name(actor), "reason": reason}
     return _asked(lambda: service.post(f"/letters/{_checked(id)}/{decision}", told))
 
 
@@ -210,23 +200,6 @@ def _checked(id: str) -> str:  # noqa: A002 - the argument's name
     if not _ID.fullmatch(id.lower()):
         fail(f"{id!r} is no letter's id: up to 32 of 0-9 and a-f, see `warren dlq list`", 1)
     return id.lower()
-
-
-def _group(id: str | None) -> str | None:  # noqa: A002 - the argument's name
-    if id is None:
-        return None
-    if not _GROUP.fullmatch(id.lower()):
-        fail(f"{id!r} is no group's id: up to 12 of 0-9 and a-f, see `warren dlq groups`", 1)
-    return id.lower()
-
-
-def _actor(given: str | None) -> str:
-    if given:
-        return given
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        raise WarrenError("your login name is not known here: give --actor NAME") from None
 
 
 def _done(letter: dict[str, Any], words: str, as_json: bool) -> None:
@@ -253,6 +226,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "replay": replay,
     "discard": discard,
     "restore": restore,
+    "export": export,
+    "import": import_letters,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, epilog=getattr(_command, "epilog", None))(_command)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import heappop, heappush
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 MAX_GROUPS = 5000
 """Above that, what would be a new group goes to one that takes the rest of its dead queue: memory stays bounded."""
+
+WHOLE_AT_ONCE = 20
+"""Letters that are read with their bodies at once."""
 
 LETTERS = Gauge("warren_letters", "Letters that are kept", ["status"])
 GROUPS = Gauge("warren_letter_groups", "Groups that have letters")
@@ -103,20 +106,26 @@ class Desk:
 
     async def park(self, letters: Sequence[Letter]) -> None:
         """Store letters durably and count them in their groups; one that is known stays as it is."""
-        if not letters:
-            return
+        if letters:
+            for letter in await self._add(letters, planned=False):
+                await self._letters.seen_again(letter)
+
+    async def take(self, letters: Sequence[Letter]) -> int:
+        """Store letters with what was decided about them elsewhere; returns how many were here already."""
+        return len(await self._add(letters, planned=True))
+
+    async def _add(self, letters: Sequence[Letter], *, planned: bool) -> list[Letter]:
+        """Store letters, let the rules decide about them unless it is `planned`; returns those that were here."""
         async with self._parking:
             numbers = await self._letters.numbers(len(letters))
-            numbered = self._planned(
-                [replace(x, number=n, group=self._group_of(x)) for x, n in zip(letters, numbers, strict=True)]
-            )
-            known = await self._letters.insert(numbered)
-            entered = [x for x in numbered if x.id not in known]
-            for letter in numbered:
-                if letter.id in known:
-                    await self._letters.seen_again(letter)
-            for prefix in known:
-                entered += await self._letters.beginning_with(prefix)  # it may not have been counted
+            numbered = [replace(x, number=n, group=self._group_of(x)) for x, n in zip(letters, numbers, strict=True)]
+            if not planned:
+                numbered = self._planned(numbered)
+            refused = await self._letters.insert(numbered)
+            known = [x for place, x in enumerate(numbered) if place in refused]
+            entered = [x for place, x in enumerate(numbered) if place not in refused]
+            for id in {x.id for x in known}:  # noqa: A001 - the letter's
+                entered += await self._letters.beginning_with(id)  # it may not have been counted
             alerts = self._alerts(entered)
             done = {g for g in {x.group for x in entered} if self._is_done(g)}
             for group in {x.group for x in entered if self._enter(x)}:
@@ -124,6 +133,7 @@ class Desk:
             self._measure()
         for alert in alerts:
             await self._alarm.alert(alert)
+        return known
 
     def _group_of(self, letter: Letter) -> str:
         kind = kind_of(letter)
@@ -223,6 +233,16 @@ class Desk:
         self._mend(letters)
         total = self._ledger.count(groups, statuses, since)
         return Page(letters, total, numbers[limit - 1] if more else None)
+
+    async def export(self, choice: Choice) -> AsyncIterator[Letter]:
+        """Yield the letters of a choice whole, the oldest first; those that are parked meanwhile are not among them."""
+        groups = self._chosen(choice)
+        statuses = choice.statuses or frozenset(STATUSES)
+        since = choice.since.timestamp() if choice.since else None
+        numbers = self._ledger.newest(groups, statuses, since=since, before=None, limit=len(self._ledger))[::-1]
+        for at in range(0, len(numbers), WHOLE_AT_ONCE):
+            for letter in await self._letters.numbered(numbers[at : at + WHOLE_AT_ONCE], whole=True):
+                yield letter
 
     def _mend(self, letters: Sequence[Letter]) -> None:
         """Believe the store where it says otherwise: the answer to a write may have been lost."""

@@ -70,8 +70,8 @@ class Letters:
         self._next += count
         return taken
 
-    async def insert(self, letters: Sequence[Letter]) -> set[str]:
-        """Store numbered letters durably; one that is known stays as it is. Returns the ids of those."""
+    async def insert(self, letters: Sequence[Letter]) -> set[int]:
+        """Store numbered letters durably; one that is known stays as it is. Returns the places of those."""
         with store_errors():
             try:
                 await self._letters.insert_many([_document(x) for x in letters], ordered=False)
@@ -79,7 +79,7 @@ class Letters:
                 errors = e.details.get("writeErrors", [])
                 if any(x.get("code") != _DUPLICATE for x in errors) or e.details.get("writeConcernErrors"):
                     raise
-                return {letters[x["index"]].id for x in errors}
+                return {x["index"] for x in errors}
         return set()
 
     async def seen_again(self, letter: Letter) -> None:
