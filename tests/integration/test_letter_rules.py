@@ -83,6 +83,22 @@ async def test_a_plan_survives_the_process_and_people_go_first(
     await eventually(lambda: _count(again, "replayed", 1))
 
 
+async def test_a_number_in_a_header_keeps_all_its_digits_and_a_plan_that_cannot_be_carried_out_is_given_up(
+    wire: Wire, space: Space, services: Services, rules: str
+) -> None:
+    await _declare(wire, space)
+    dlq = await services.start(build, DlqSettings, dlq_rules=rules)
+    await _die(wire, TimeoutError("no answer"), {"tenth": 0.1, "huge": 1e300})
+    again = await wire.take(QUEUE)
+    assert (again.headers["tenth"], again.headers["huge"]) == (0.1, 1e300)
+    await eventually(lambda: _count(dlq, "replayed", 1))
+    await _die(wire, TimeoutError("no answer"), {}, id="m-2")
+    await eventually(lambda: _one(dlq, "retrying"))
+    await wire.channel.queue_delete(QUEUE)
+    held = await eventually(lambda: _one(dlq, "held"))
+    assert f"is {QUEUE} still there" in held["history"][-1]["reason"]
+
+
 async def test_what_is_discarded_by_a_rule_can_be_restored_and_alerts_come_once(
     wire: Wire, space: Space, services: Services, rules: str, caplog: pytest.LogCaptureFixture
 ) -> None:

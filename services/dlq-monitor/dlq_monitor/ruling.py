@@ -72,9 +72,18 @@ class Ruling:
                 await self._decisions.replay(letter.id, actor, f"for the {_nth(letter.replays + 1)} time")
             else:
                 await self._decisions.discard(letter.id, actor, "its time is over")
+        except DependencyDownError:
+            raise
         except RefusedError as e:
-            log.warning("a plan was refused", extra={"fields": {"letter": letter.id, "reason": str(e)}})
-            await self._desk.settle(letter, "held", Step("held", actor, str(e), now()))
+            await self._hold(letter, actor, str(e))
+        except Exception as e:
+            log.exception("a plan failed", extra={"fields": {"letter": letter.id}})
+            await self._hold(letter, actor, f"it failed: {type(e).__name__}: {e}")
+
+    async def _hold(self, letter: Letter, actor: str, reason: str) -> None:
+        """Leave a letter to people whose plan cannot be carried out: it shall not be tried for ever."""
+        log.warning("a plan was given up", extra={"fields": {"letter": letter.id, "reason": reason}})
+        await self._desk.settle(letter, "held", Step("held", actor, reason, now()))
 
 
 def _nth(number: int) -> str:
