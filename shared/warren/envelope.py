@@ -70,6 +70,12 @@ def trace_id_of(headers: Headers) -> str:
     return parent[3:35] if parent else ""
 
 
+def replays_of(headers: Headers) -> int:
+    """How often dlq-monitor has sent this message again, as far as its header can be believed."""
+    value = headers.get(REPLAYS, 0)
+    return min(value, MAX_ATTEMPT) if isinstance(value, int) and value > 0 else 0
+
+
 def traceparent_of(headers: Headers) -> str | None:
     """Return a well-formed W3C `traceparent` header; anything else is as good as none."""
     parent = headers.get(TRACEPARENT)

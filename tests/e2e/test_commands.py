@@ -104,12 +104,12 @@ async def test_garbage_is_parked_looked_at_replayed_and_discarded(stack: Stack) 
 
     (letter,) = await eventually(listed, 15, interval=0.3)
     assert letter["queue"] == "chat.commands.3-of-16"
-    assert letter["status"] == "new"
+    assert letter["status"] == "held"
     shown = stack.run("dlq", "show", letter["id"])
     assert "ContractError" in shown.stdout
     replayed = stack.run("dlq", "replay", letter["id"], "--reason", "a test")
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
-    again = await eventually(lambda: [i for i in listed() if i["status"] == "new"], 15, interval=0.3)
+    again = await eventually(lambda: [i for i in listed() if i["status"] == "held"], 15, interval=0.3)
     assert again[0]["id"] != letter["id"]
     refused = stack.run("dlq", "replay", letter["id"])
     assert refused.returncode == 1

@@ -72,7 +72,7 @@ async def test_letters_are_alerted_once_over_a_restart_and_cleared(
         dlq = await services.start(build_dlq, DlqSettings, **hook)
         await wire.publish(DEAD, "audit.dead", b"lost")
         alert = await eventually(lambda: _firing(dlq, "letters_waiting", "audit.dead"))
-        assert alert["labels"] == {"queue": "audit.dead", "cause": "unknown"}
+        assert alert["labels"].items() >= {"queue": "audit.dead", "cause": "unknown"}.items()
         await eventually(lambda: len(sink.taken) == 1)
         await eventually(lambda: _owes(dlq, []))
         await dlq.stop()

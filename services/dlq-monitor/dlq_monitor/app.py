@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -12,10 +13,17 @@ from dlq_monitor.alerting.composing import channels
 from dlq_monitor.alerting.letters import WaitingLetters
 from dlq_monitor.alerting.repository import AlertStore
 from dlq_monitor.decisions import Decisions
+from dlq_monitor.desk import Desk
+from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
-from dlq_monitor.repository import Letters
+from dlq_monitor.repository import Letters, Sayings
+from dlq_monitor.retention import Retention
 from dlq_monitor.routes import router
+from dlq_monitor.rules import DEFAULT, load
+from dlq_monitor.rules_routes import router as rules_router
+from dlq_monitor.ruling import Ruling
 from dlq_monitor.settings import DlqSettings
+from dlq_monitor.transfer_routes import router as transfer_router
 from dlq_monitor.watching import routes as queue_routes
 from dlq_monitor.watching.management import MANAGEMENT, Management
 from dlq_monitor.watching.watcher import Watcher
@@ -31,39 +39,46 @@ def build(settings: DlqSettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     topology = settings.topology
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
-    letters = Letters(mongo.database)
-    waiting = WaitingLetters(letters, settings.watch_interval)
+    rules = load(Path(settings.dlq_rules) if settings.dlq_rules else DEFAULT)
+    desk = Desk(Letters(mongo.database), Sayings(mongo.database), rules, settings.service)
     own = gravedigger(topology, settings.extra_queues)
-    consuming = Consuming(settings, mongo, prepare=letters.prepare, setup=own)
+    consuming = Consuming(settings, mongo, prepare=desk.prepare, setup=own)
     dead = tuple(dict.fromkeys((*topology.dead_queues(), *settings.extra_queues)))
     for queue in dead:
         parking = Parking(
             queue,
-            waiting,
+            desk,
             consuming.facts,
             topology=topology,
             body_limit=settings.dlq_body_limit,
             actor=settings.service,
         )
         consuming.consume(queue, parking.handle, accepts=None, whole=True)
+    decisions = Decisions(desk, consuming.failed, consuming.facts, topology)
+    retention = Retention(
+        desk, days=settings.dlq_keep_days, count=settings.dlq_keep, open_days=settings.dlq_keep_open_days
+    )
+
     amqp_url = settings.amqp_url.get_secret_value()
     management = Management(settings.management_url.get_secret_value(), unquote(urlsplit(amqp_url).path[1:]) or "/")
     if management.known:
         consuming.health.add(MANAGEMENT, management.probe, essential=False)
     watch = Link(amqp_url, f"{settings.name} watch", heartbeat=settings.amqp_heartbeat)
-    names = (*(q.name for q in topology.queues), *dead)
-    watcher = Watcher(management, watch, names, topology, settings)
+    watcher = Watcher(management, watch, (*(q.name for q in topology.queues), *dead), topology, settings)
+
     http = httpx.AsyncClient()
     told = channels(settings, consuming.facts, http)
     alerting = Alerting(AlertStore(mongo.database), told, settings.patience, retry=settings.alert_retry)
-    alerting.sources += [*watcher.sources, waiting]
+    alerting.sources += [*watcher.sources, WaitingLetters(desk)]
     alerting.watched_by(consuming.health)
-    decisions = Decisions(letters, consuming.failed, consuming.facts, topology)
+
     app = create_app(settings, consuming.health)
     guard = service_token(settings)
-    app.include_router(router(letters, decisions, guard))
+    app.include_router(transfer_router(desk, guard))
+    app.include_router(router(desk, decisions, guard))
+    app.include_router(group_router(desk, guard))
+    app.include_router(rules_router(rules, guard))
     app.include_router(queue_routes.router(watcher, settings.watch_backlog_limit, guard))
     app.include_router(alert_routes.router(alerting, guard))
-    parts = [*consuming.parts, watch, watcher, alerting]
-    closing = [mongo.close, management.close, http.aclose]
-    return Service(settings, consuming.health, app, parts, on_stop=closing)
+    parts = [*consuming.parts, retention, Ruling(desk, decisions), watch, watcher, alerting]
+    return Service(settings, consuming.health, app, parts, on_stop=[mongo.close, management.close, http.aclose])

@@ -16,7 +16,7 @@ from typing import Any
 
 from dlq_monitor.model import Body, Cause, Letter, properties_of
 from warren.contracts import now
-from warren.envelope import Event
+from warren.envelope import Event, replays_of
 from warren.errors import ContractError
 from warren.messaging import failures
 from warren.messaging.codec import BUNDLE, split_bundle
@@ -39,7 +39,7 @@ def letters(event: Event, dead_queue: str, topology: Topology, body_limit: int) 
     if death is None:
         ours = _ID.fullmatch(_text(event.headers, failures.DEATH))
         return [(_killed_by_us if ours else _put_by_hand)(event, dead_queue, body_limit)]
-    return [_killed_by_broker(e, death, dead_queue, topology, body_limit) for e in _taken_apart(event, death)]
+    return [_killed_by_broker(e, death, dead_queue, topology, body_limit) for e in _taken_apart(event)]
 
 
 def unread(event: Event, dead_queue: str, body_limit: int, error: Exception) -> Letter:
@@ -49,14 +49,14 @@ def unread(event: Event, dead_queue: str, body_limit: int, error: Exception) -> 
     return replace(letter, cause=Cause("unread", f"dlq-monitor could not read it: {type(error).__name__}: {error}"))
 
 
-def _taken_apart(event: Event, death: Mapping[str, Any]) -> list[Event]:
+def _taken_apart(event: Event) -> list[Event]:
     if event.content_type != BUNDLE:
         return [event]
     try:
         events = split_bundle(event)
     except ContractError:
         return [event]
-    return [replace(e, headers={**e.headers, X_DEATH: [dict(death)]}) for e in events] or [event]
+    return [replace(e, headers={**e.headers, X_DEATH: event.headers[X_DEATH]}) for e in events] or [event]
 
 
 def _killed_by_us(event: Event, dead_queue: str, body_limit: int) -> Letter:
@@ -116,6 +116,7 @@ def _envelope(event: Event, dead_queue: str, body_limit: int) -> dict[str, Any]:
         "message_id": event.id,
         "type": event.type,
         "attempt": event.attempt,
+        "replays": replays_of(event.headers),
         "properties": properties_of(event),
         "headers": dict(event.headers),
         "body": Body.of(event.body, body_limit),

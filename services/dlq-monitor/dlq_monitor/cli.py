@@ -1,8 +1,7 @@
-"""`warren dlq list|show|replay|discard`. Exit code 1: there is no such letter, or it was refused; 2: wrong use."""
+"""`warren dlq list|groups|show|replay|discard|restore|…`. Exit code 1: no such letter, or refused; 2: wrong use."""
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dlq_monitor import showing
+from dlq_monitor.cli_options import Actor, Cause, GroupOption, Queue, StatusOption, Type, actor_name, group_id
+from dlq_monitor.cli_rules import app as rules_app
+from dlq_monitor.cli_transfer import export, import_letters
 from warren.cli.console import err, fail, out, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
 from warren.cli.service_client import RefusedError, ServiceClient
-from warren.errors import WarrenError
 
 MAX_LETTERS = 1000
 UNCUT = 200
@@ -24,7 +25,6 @@ UNCUT = 200
 _ID = re.compile(r"[0-9a-f]{1,32}")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or as much of it as no other begins with.")]
-Actor = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides; your login name if not given.")]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,14 +36,16 @@ app = typer.Typer(
 
 @examples(
     ("warren dlq list", "the newest dead letters"),
-    ("warren dlq list --status new --since 2h", "what died in the last two hours and waits for a decision"),
-    ("warren dlq list --cause ContractError --json", "one kind of cause, for scripts"),
+    ("warren dlq list --status open --since 2h", "what died in the last two hours and waits for a decision"),
+    ("warren dlq list --queue 'chat.*' --cause Timeout", "of all queues of chat, whatever timed out"),
+    ("warren dlq list --group 4be1 --json", "one group, for scripts"),
 )
 def list_letters(
-    queue: Annotated[str | None, typer.Option(help="Only what died in this queue.")] = None,
-    type: Annotated[str | None, typer.Option(help="Only this type, as in message.post.v1.")] = None,  # noqa: A002 - the option's name
-    cause: Annotated[str | None, typer.Option(help="Only this cause, as in ContractError.")] = None,
-    status: Annotated[Literal["new", "replayed", "discarded"] | None, typer.Option(help="Only these.")] = None,
+    queue: Queue = None,
+    type: Type = None,  # noqa: A002 - the option's name
+    cause: Cause = None,
+    group: GroupOption = None,
+    status: StatusOption = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LETTERS)] = 50,
     data: Data = DEFAULT_DATA,
@@ -51,11 +53,10 @@ def list_letters(
     as_json: Json = False,
 ) -> None:
     """List letters, the newest first; all that is given must hold."""
-    found = _service(data, url).get(
-        "/letters", queue=queue, type=type, cause=cause, status=status, since=moment(since), limit=limit
-    )
+    chosen = {"queue": queue, "type": type, "cause": cause, "status": status, "since": moment(since)}
+    found = _service(data, url).get("/letters", group=group_id(group), limit=limit, **chosen)
     if as_json:
-        print_json(found)
+        print_json({"total": found["total"], "items": found["items"]})
     elif found["items"]:
         _uncut()
         out.print(showing.letters(found["items"]))
@@ -63,6 +64,54 @@ def list_letters(
             err.print(f"[dim]{len(found['items'])} of {found['total']}; --limit shows more[/]")
     else:
         err.print("no dead letters of that kind")
+
+
+@examples(
+    ("warren dlq groups", "what keeps dying, and of what"),
+    ("warren dlq groups --status open --queue 'chat.*'", "what something is still to be done about, in chat"),
+    ("warren dlq groups 4be1", "one group: its hours, its note, its history"),
+    ("warren dlq groups 4be1 --owner ann --note 'see ticket 7'", "say who looks after it"),
+    ("warren dlq groups 4be1 --set resolved --reason 'fixed in 1.4.2'", "close it; it opens again if it comes back"),
+)
+def groups(
+    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One group, or the beginning of its id.")] = None,  # noqa: A002 - the argument's name
+    queue: Queue = None,
+    type: Type = None,  # noqa: A002 - the option's name
+    cause: Cause = None,
+    status: StatusOption = None,
+    since: Since = None,
+    note: Annotated[str | None, typer.Option(help="Give the group a note.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Say who looks after it.")] = None,
+    verdict: Annotated[
+        Literal["new", "held", "resolved", "discarded"] | None,
+        typer.Option("--set", help="Give it a status; its letters stay as they are. new: as its letters say."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; it stays on record.")] = "",
+    actor: Actor = None,
+    data: Data = DEFAULT_DATA,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """List groups of letters that died alike, the newest first; show one, or say something of it."""
+    service = _service(data, url)
+    said = {k: v for k, v in {"note": note, "owner": owner, "status": verdict}.items() if v is not None}
+    if id is None:
+        if said:
+            fail("say of which group: `warren dlq groups ID …`")
+        found = service.get("/groups", queue=queue, type=type, cause=cause, status=status, since=moment(since))
+        shown: Any = showing.groups(found["items"])
+    else:
+        path = f"/groups/{group_id(id)}"
+        told = {"actor": actor_name(actor), "reason": reason, **said} if said else None
+        found = _asked(lambda: service.patch(path, told) if told else service.get(path))
+        shown = showing.group(found)
+    if as_json:
+        print_json(found)
+    elif id is None and not found["items"]:
+        err.print("no groups of that kind")
+    else:
+        _uncut()
+        out.print(shown)
 
 
 @examples(
@@ -118,12 +167,25 @@ def discard(
     _done(found, "discarded", as_json)
 
 
+@examples(("warren dlq restore 3f9a --reason 'needed after all'", "take a discarding back"))
+def restore(
+    id: Id,  # noqa: A002 - the argument's name
+    reason: Annotated[str, typer.Option(help="Why; it stays on record.")] = "",
+    actor: Actor = None,
+    data: Data = DEFAULT_DATA,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Take a discarding back, as long as the letter is kept."""
+    _done(_decide(_service(data, url), id, "restore", actor, reason), "restored", as_json)
+
+
 def _service(data: Path, url: str | None) -> ServiceClient:
     return ServiceClient("dlq-monitor", data, url)
 
 
 def _decide(service: ServiceClient, id: str, decision: str, actor: str | None, reason: str) -> dict[str, Any]:  # noqa: A002
-    told = {"actor": _actor(actor), "reason": reason}
+    told = {"actor": actor_name(actor), "reason": reason}
     return _asked(lambda: service.post(f"/letters/{_checked(id)}/{decision}", told))
 
 
@@ -138,15 +200,6 @@ def _checked(id: str) -> str:  # noqa: A002 - the argument's name
     if not _ID.fullmatch(id.lower()):
         fail(f"{id!r} is no letter's id: up to 32 of 0-9 and a-f, see `warren dlq list`", 1)
     return id.lower()
-
-
-def _actor(given: str | None) -> str:
-    if given:
-        return given
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        raise WarrenError("your login name is not known here: give --actor NAME") from None
 
 
 def _done(letter: dict[str, Any], words: str, as_json: bool) -> None:
@@ -168,9 +221,14 @@ def root() -> None:
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_letters,
+    "groups": groups,
     "show": show,
     "replay": replay,
     "discard": discard,
+    "restore": restore,
+    "export": export,
+    "import": import_letters,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, epilog=getattr(_command, "epilog", None))(_command)
+app.add_typer(rules_app, name="rules")

@@ -1,7 +1,7 @@
-"""What people decide about a letter: send it again, or give it up. Each with who and why, told as a fact.
+"""What is decided about a letter: send it again, give it up, take that back. Each with who and why, told as a fact.
 
-A replay is published and confirmed first, and only then marked: a crash in between leaves the letter new, and it may be
-sent twice. It keeps its message id, so a consumer that knows it already does nothing with it.
+A replay is published and confirmed first, and only then marked: a crash in between leaves the letter open, and it may
+be sent twice. It keeps its message id, so a consumer that knows it already does nothing with it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from typing import Protocol
 
 from dlq_monitor.handlers import Facts, told
-from dlq_monitor.model import Letter, Status, Step
+from dlq_monitor.model import Letter, Status, Step, Telling
 from dlq_monitor.resending import resent
 from warren.contracts import now
 from warren.contracts.events import DeadLetterDiscarded, DeadLetterReplayed
@@ -34,7 +34,7 @@ class RefusedError(WarrenError):
 
 
 class Shelf(Protocol):
-    """Where letters are kept (see `dlq_monitor.repository.Letters`)."""
+    """Where letters are kept (see `dlq_monitor.desk.Desk`)."""
 
     async def beginning_with(self, prefix: str) -> list[Letter]: ...
     async def settle(self, letter: Letter, status: Status, step: Step) -> bool: ...
@@ -68,7 +68,7 @@ class Decisions:
     async def replay(self, prefix: str, actor: str, reason: str) -> Letter:
         """Send a letter to the queue it died in; raises `UnknownLetterError` and `RefusedError`."""
         async with self._one_at_a_time:
-            letter = await self._undecided(prefix)
+            letter = await self._open(prefix)
             again = resent(letter, self._topology)
             if isinstance(again, str):
                 raise RefusedError(again)
@@ -81,30 +81,33 @@ class Decisions:
     async def discard(self, prefix: str, actor: str, reason: str) -> Letter:
         """Give a letter up; it stays on record. Raises `UnknownLetterError` and `RefusedError`."""
         async with self._one_at_a_time:
-            letter = await self._undecided(prefix)
+            letter = await self._open(prefix)
             return await self._settle(letter, "discarded", actor, reason, DeadLetterDiscarded)
 
-    async def _undecided(self, prefix: str) -> Letter:
+    async def restore(self, prefix: str, actor: str, reason: str) -> Letter:
+        """Take a discarding back; raises `UnknownLetterError` and `RefusedError`."""
+        async with self._one_at_a_time:
+            letter = await self.letter(prefix)
+            if letter.status != "discarded":
+                raise RefusedError(f"it was not discarded: it is {letter.status}")
+            return await self._settle(letter, "held", actor, reason)
+
+    async def _open(self, prefix: str) -> Letter:
         letter = await self.letter(prefix)
-        if letter.status != "new":
-            last = letter.history[-1]
+        if not letter.is_open:
+            last = next(s for s in reversed(letter.history) if s.action == letter.status)
             raise RefusedError(f"it was {letter.status} already, by {last.actor}")
         return letter
 
     async def _settle(
-        self,
-        letter: Letter,
-        status: Status,
-        actor: str,
-        reason: str,
-        kind: type[DeadLetterReplayed | DeadLetterDiscarded],
+        self, letter: Letter, status: Status, actor: str, reason: str, kind: Telling | None = None
     ) -> Letter:
-        step = Step(status, actor, reason, now())
+        step = Step("restored" if letter.status == "discarded" else status, actor, reason, now())
         if not await self._shelf.settle(letter, status, step):
             raise RefusedError("someone else has just decided about it")
-        fields = {"letter": letter.id, "decision": status, "actor": actor, "trace": letter.trace or None}
+        fields = {"letter": letter.id, "decision": step.action, "actor": actor, "trace": letter.trace or None}
         log.info("letter decided", extra={"fields": fields})
-        if not letter.tells_of_letters:
+        if kind is not None and not letter.tells_of_letters:
             try:
                 await self._facts.publish_all([told(letter, step, kind)])
             except DependencyDownError as e:  # it is done and on record: only the telling failed

@@ -26,7 +26,7 @@ PARKED = Counter("warren_letters_parked", "Dead messages that were stored", ["qu
 
 
 class Shelf(Protocol):
-    """Where letters are kept (see `dlq_monitor.repository.Letters`)."""
+    """Where letters are kept (see `dlq_monitor.desk.Desk`)."""
 
     async def park(self, parked: Sequence[Letter]) -> None: ...
 

@@ -6,13 +6,20 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from warren.contracts import now
 from warren.contracts.events import DeadLetter, DeadLetterDiscarded, DeadLetterParked, DeadLetterReplayed
 from warren.envelope import Event
 
-Status = Literal["new", "replayed", "discarded"]
+Status = Literal["new", "held", "retrying", "replayed", "resolved", "discarded"]
+"""`new`: nothing was decided. `held`: it waits for people. `retrying`: a rule will send it. `replayed`: it was sent.
+`resolved`: its effect was seen. `discarded`: it was given up."""
+
+OPEN: tuple[Literal["new", "held", "retrying"], ...] = ("new", "retrying", "held")
+"""Those that something is still to be done about, the most urgent first."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
 Telling = type[DeadLetterParked | DeadLetterReplayed | DeadLetterDiscarded]
 """A contract that tells of a step in a letter's life."""
 
@@ -80,6 +87,20 @@ class Letter:
     seen: int = 1
     """How often it came out of the dead queue: more than once if this service died while parking it."""
     history: tuple[Step, ...] = ()
+    replays: int = 0
+    """How often it had been sent again before it died this time, by our own count."""
+    group: str = ""
+    number: int = 0
+    """Letters are numbered in the order of parking."""
+    due: datetime | None = None
+    """When a rule acts on it, or looks at it again."""
+    version: int = 0
+    """Changes with each decision, so that two can't be made at once."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be done about it."""
+        return self.status in OPEN
 
     @property
     def tells_of_letters(self) -> bool:

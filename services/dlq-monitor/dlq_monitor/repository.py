@@ -1,43 +1,42 @@
-"""Letters in the store (database `warren_dlq`, collection `letters`, `_id` is the letter's id).
+"""Letters and groups in the store (database `warren_dlq`).
 
-Headers and properties are kept as one JSON text each (`tagging`): their names and types are those of strangers.
+Collection `letters`: one document a letter, `_id` is its id. Index `number` (unique) is for pages and for reading all
+of them; index `key` (the id again, and the version) for the beginning of an id, and for a change of exactly one
+version. Headers and properties are kept as one JSON text each (`tagging`): their names and types are those of
+strangers. Collection `groups`: what people said of a group. Collection `numbers`: how far letters are numbered.
+
+No query sorts, skips, limits or counts, and none but `key` names two fields: the embedded store would look through all
+letters (ADR 15). What a list shows is chosen by `ledger`, and asked for here by its numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import BulkWriteError
 
+from dlq_monitor.groups import Said
 from dlq_monitor.model import Body, Cause, Letter, Status, Step
 from dlq_monitor.tagging import tagged, untagged
 from warren.storage import Database, Document, store_errors
 
 _DUPLICATE = 11000
 _HEAVY = {"body": 0, "headers": 0, "properties": 0}
+_NUMBERS = "letters"
 
+MAX_IN = 100
+"""Values of one `$in`; the embedded store's cost grows with their square."""
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which letters: those that are equal to each field that is given and died not before `since`."""
+BLOCK = 1000
+"""Numbers that are taken at once: one write for so many letters; what is left of them at the end stays unused."""
 
-    queue: str | None = None
-    type: str | None = None
-    cause: str | None = None
-    status: Status | None = None
-    since: datetime | None = None
-
-    @property
-    def query(self) -> Document:
-        """Return it as the store's query."""
-        wanted = {"queue": self.queue, "type": self.type, "cause.type": self.cause, "status": self.status}
-        query: Document = {k: v for k, v in wanted.items() if v is not None}
-        return query | ({"died_at": {"$gte": self.since}} if self.since else {})
+MIN_WINDOW, MAX_WINDOW = 500, 16_000
+"""Numbers that are read at once when all letters are: few documents where they are dense, few queries where not."""
 
 
 class Letters:
@@ -45,20 +44,34 @@ class Letters:
 
     def __init__(self, database: Database) -> None:
         self._letters = database["letters"]
+        self._numbers = database["numbers"]
+        self._next = self._end = 1
 
     async def prepare(self) -> None:
-        """Create the indexes that listing rests on."""
-        newest = ("died_at", DESCENDING)
-        fields = ("status", "queue", "type", "cause.type")
+        """Create the indexes."""
         with store_errors():
             await self._letters.create_indexes(
-                [IndexModel([newest]), *[IndexModel([(f, ASCENDING), newest]) for f in fields]]
+                [
+                    IndexModel([("number", ASCENDING)], name="number", unique=True),
+                    IndexModel([("key", ASCENDING), ("version", ASCENDING)], name="key"),
+                ]
             )
 
-    async def park(self, letters: Sequence[Letter]) -> None:
-        """Store letters durably; one that is known stays as it is, and was seen once more."""
-        if not letters:
-            return
+    async def numbers(self, count: int) -> range:
+        """Return `count` numbers that no letter has had."""
+        if self._end - self._next < count:
+            size = max(count, BLOCK)
+            with store_errors():
+                found = await self._numbers.find_one_and_update(
+                    {"_id": _NUMBERS}, {"$inc": {"end": size}}, upsert=True, return_document=ReturnDocument.AFTER
+                )
+            self._next, self._end = found["end"] - size + 1, found["end"] + 1
+        taken = range(self._next, self._next + count)
+        self._next += count
+        return taken
+
+    async def insert(self, letters: Sequence[Letter]) -> set[int]:
+        """Store numbered letters durably; one that is known stays as it is. Returns the places of those."""
         with store_errors():
             try:
                 await self._letters.insert_many([_document(x) for x in letters], ordered=False)
@@ -66,52 +79,111 @@ class Letters:
                 errors = e.details.get("writeErrors", [])
                 if any(x.get("code") != _DUPLICATE for x in errors) or e.details.get("writeConcernErrors"):
                     raise
-                known = [letters[x["index"]] for x in errors]
-                for letter in known:
-                    again: Document = {"$set": {"last": letter.last}, "$inc": {"seen": 1}}
-                    await self._letters.update_one({"_id": letter.id}, again)
+                return {x["index"] for x in errors}
+        return set()
 
-    async def find(self, wanted: Filter, *, limit: int, offset: int) -> tuple[int, list[Letter]]:
-        """Return how many there are and one page of them, the newest first, without headers and bodies."""
+    async def seen_again(self, letter: Letter) -> None:
+        """Note that a known letter came out of its dead queue once more."""
         with store_errors():
-            total = await self._letters.count_documents(wanted.query)
-            order = [("died_at", DESCENDING), ("_id", ASCENDING)]
-            cursor = self._letters.find(wanted.query, _HEAVY).sort(order).skip(offset).limit(limit)
-            return total, [_letter(d) for d in await cursor.to_list(None)]
+            again: Document = {"$set": {"last": letter.last}, "$inc": {"seen": 1}}
+            await self._letters.update_one({"_id": letter.id}, again)
+
+    async def numbered(self, numbers: Sequence[int], *, whole: bool = False) -> list[Letter]:
+        """Return the letters with these numbers, in their order; without headers and bodies unless `whole`."""
+        chunks = [numbers[at : at + MAX_IN] for at in range(0, len(numbers), MAX_IN)]
+        fields = None if whole else _HEAVY
+        with store_errors():
+            found = await asyncio.gather(
+                *[self._letters.find({"number": _among(c)}, fields).to_list(None) for c in chunks]
+            )
+        by_number = {d["number"]: _letter(d) for some in found for d in some}
+        return [by_number[n] for n in numbers if n in by_number]
+
+    async def all(self) -> AsyncIterator[list[Letter]]:
+        """Yield all letters in the order of their numbers, some at a time, without headers and bodies."""
+        with store_errors():
+            mark = await self._numbers.find_one({"_id": _NUMBERS}) or {}
+        first, width = int(mark.get("first", 1)), MIN_WINDOW
+        while first <= mark.get("end", 0):
+            window = {"number": {"$gte": first, "$lt": first + width}}
+            with store_errors():
+                found = await self._letters.find(window, _HEAVY).to_list(None)
+            first += width
+            width = MIN_WINDOW if len(found) > MIN_WINDOW // 2 else min(2 * width, MAX_WINDOW)
+            yield [_letter(d) for d in found]
+
+    async def begin_at(self, number: int) -> None:
+        """Note that there are no letters below a number, so that reading all of them begins there."""
+        with store_errors():
+            await self._numbers.update_one({"_id": _NUMBERS}, {"$max": {"first": number}})
 
     async def beginning_with(self, prefix: str) -> list[Letter]:
-        """Return the letters whose ids begin with `prefix` (hexadecimal digits), at most two, whole."""
+        """Return the letters whose ids begin with `prefix` (hexadecimal digits), whole."""
         with store_errors():
-            between = {"_id": {"$gte": prefix, "$lt": f"{prefix}g"}}
-            return [_letter(d) for d in await self._letters.find(between).limit(2).to_list(None)]
+            wanted: Document = {"_id": prefix} if len(prefix) == 32 else {"key": {"$gte": prefix, "$lt": f"{prefix}g"}}
+            return [_letter(d) for d in await self._letters.find(wanted).to_list(None)]
 
-    async def waiting(self) -> dict[tuple[str, str], int]:
-        """Count the letters that wait for a decision by queue and cause; looks at all of them."""
-        kinds: Document = {"_id": {"queue": "$queue", "cause": "$cause.type"}, "count": {"$sum": 1}}
-        with store_errors():
-            cursor = self._letters.aggregate([{"$match": {"status": "new"}}, {"$group": kinds}])
-            return {(d["_id"]["queue"], d["_id"]["cause"]): d["count"] for d in await cursor.to_list(None)}
-
-    async def waits(self, queue: str, cause: str) -> bool:
-        """Say whether a letter of this queue and cause waits for a decision."""
-        with store_errors():
-            wanted = {"status": "new", "queue": queue, "cause.type": cause}
-            return await self._letters.find_one(wanted, {"_id": 1}) is not None
-
-    async def settle(self, letter: Letter, status: Status, step: Step) -> bool:
-        """Give a letter that is still new another status; says whether it was new."""
+    async def settle(self, letter: Letter, status: Status, step: Step, due: datetime | None = None) -> bool:
+        """Give a letter another status, unless it has changed since it was read; says whether it did."""
         change = {
-            "$set": {"status": status, "last": step.time},
+            "$set": {"status": status, "last": step.time, "due": due},
             "$push": {"history": _step(step)},
+            "$inc": {"version": 1},
         }
         with store_errors():
-            done = await self._letters.update_one({"_id": letter.id, "status": "new"}, change)
+            done = await self._letters.update_one({"key": letter.id, "version": letter.version}, change)
         return bool(done.modified_count)
+
+    async def remove(self, numbers: Collection[int]) -> None:
+        """Delete letters; at most `MAX_IN`."""
+        with store_errors():
+            await self._letters.delete_many({"number": {"$in": list(numbers)}})
+
+
+def _among(numbers: Sequence[int]) -> Document:
+    """Ask for numbers by their range if most of it is wanted: that costs a tenth of naming each."""
+    low, high = min(numbers), max(numbers)
+    dense = high - low < 2 * len(numbers)
+    return {"$gte": low, "$lte": high} if dense else {"$in": list(numbers)}
+
+
+class Sayings:
+    """What people said of groups."""
+
+    def __init__(self, database: Database) -> None:
+        self._groups = database["groups"]
+
+    async def all(self) -> dict[str, Said]:
+        """Return it by group."""
+        with store_errors():
+            return {d["_id"]: _said(d) for d in await self._groups.find({}).to_list(None)}
+
+    async def keep(self, group: str, said: Said) -> None:
+        """Store it durably."""
+        document = {
+            "note": said.note,
+            "owner": said.owner,
+            "verdict": said.verdict,
+            "since": said.since,
+            "history": [_step(s) for s in said.history],
+        }
+        with store_errors():
+            await self._groups.replace_one({"_id": group}, document, upsert=True)
+
+
+def _said(document: Document) -> Said:
+    history = tuple(Step(**s) for s in document["history"])
+    return Said(document["note"], document["owner"], document["verdict"], document["since"], history)
 
 
 def _document(letter: Letter) -> Document:
     return {
         "_id": letter.id,
+        "key": letter.id,
+        "version": letter.version,
+        "due": letter.due,
+        "number": letter.number,
+        "group": letter.group,
         "queue": letter.queue,
         "dead_queue": letter.dead_queue,
         "service": letter.service,
@@ -119,6 +191,7 @@ def _document(letter: Letter) -> Document:
         "type": letter.type,
         "cause": {"type": letter.cause.type, "message": letter.cause.message, "where": letter.cause.where},
         "attempt": letter.attempt,
+        "replays": letter.replays,
         "died_at": letter.died_at,
         "exchange": letter.exchange,
         "routing_key": letter.routing_key,
@@ -146,6 +219,7 @@ def _letter(document: Document) -> Letter:
         type=document["type"],
         cause=Cause(**document["cause"]),
         attempt=document["attempt"],
+        replays=document["replays"],
         died_at=document["died_at"],
         exchange=document["exchange"],
         routing_key=document["routing_key"],
@@ -158,6 +232,10 @@ def _letter(document: Document) -> Letter:
         last=document["last"],
         seen=document["seen"],
         history=tuple(Step(**s) for s in document["history"]),
+        group=document["group"],
+        number=document["number"],
+        version=document["version"],
+        due=document["due"],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from dlq_monitor.autopsy import X_DEATH
 from dlq_monitor.model import PROPERTIES, Letter
 from warren.contracts import now
-from warren.envelope import MAX_ATTEMPT, REPLAYS, Event
+from warren.envelope import REPLAYS, Event, replays_of
 from warren.messaging import failures
 from warren.topology import Topology, retry_exchange
 
@@ -47,6 +47,5 @@ def resent(letter: Letter, topology: Topology) -> Event | str:
 
 
 def _headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    replays = headers.get(REPLAYS, 0)
     kept = {k: v for k, v in headers.items() if not k.startswith((failures.OWN, *_BROKERS)) and k not in _ACTIVE}
-    return {**kept, REPLAYS: min(replays, MAX_ATTEMPT) + 1 if isinstance(replays, int) else 1}
+    return {**kept, REPLAYS: replays_of(headers) + 1}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
-from dlq_monitor.model import Body, Letter, Status
-from dlq_monitor.repository import Filter, Letters
+from dlq_monitor.desk import Desk
+from dlq_monitor.groups import Choice
+from dlq_monitor.model import OPEN, Body, Letter, Status, Step
 from dlq_monitor.tagging import tagged
 from warren.contracts import rfc3339
 
@@ -39,6 +40,20 @@ class Discard(BaseModel):
     reason: Annotated[Reason, StringConstraints(min_length=1)]
 
 
+def choice(
+    queue: Text = None,
+    type: Text = None,  # noqa: A002 - the name in the query
+    cause: Text = None,
+    group: Annotated[str | None, Query(pattern="^[0-9a-f]{1,12}$")] = None,
+    status: Annotated[Status | Literal["open"] | None, Query(description="open: new, held or retrying")] = None,
+    since: datetime | None = None,
+) -> Choice:
+    """Read a choice of letters from a query."""
+    moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
+    statuses = None if status is None else frozenset(OPEN if status == "open" else (status,))
+    return Choice(queue, type, cause, group, statuses, moment)
+
+
 def row(letter: Letter) -> dict[str, Any]:
     """Return a letter as one line of a list."""
     return {
@@ -47,6 +62,7 @@ def row(letter: Letter) -> dict[str, Any]:
         "queue": letter.queue,
         "type": letter.type or None,
         "cause": letter.cause.type,
+        "group": letter.group,
         "status": letter.status,
         "time": rfc3339(letter.died_at),
     }
@@ -60,19 +76,24 @@ def whole(letter: Letter) -> dict[str, Any]:
         "dead_queue": letter.dead_queue,
         "service": letter.service,
         "attempt": letter.attempt,
+        "replays": letter.replays,
         "exchange": letter.exchange,
         "routing_key": letter.routing_key,
         "trace": letter.trace,
+        "due": rfc3339(letter.due) if letter.due else None,
         "first": rfc3339(letter.first),
         "last": rfc3339(letter.last),
         "seen": letter.seen,
         "properties": tagged(dict(letter.properties)),
         "headers": tagged(dict(letter.headers)),
         "body": _body(letter.body),
-        "history": [
-            {"action": s.action, "actor": s.actor, "reason": s.reason, "time": rfc3339(s.time)} for s in letter.history
-        ],
+        "history": steps(letter.history),
     }
+
+
+def steps(history: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return a history, the oldest step first."""
+    return [{"action": s.action, "actor": s.actor, "reason": s.reason, "time": rfc3339(s.time)} for s in history]
 
 
 def _body(body: Body) -> dict[str, Any]:
@@ -83,23 +104,18 @@ def _body(body: Body) -> dict[str, Any]:
         return {**about, "encoding": "base64", "data": base64.b64encode(body.data).decode()}
 
 
-def router(letters: Letters, decisions: Decisions, guard: Callable[..., None]) -> APIRouter:
+def router(desk: Desk, decisions: Decisions, guard: Callable[..., None]) -> APIRouter:
     """Return the routes, open to holders of the service token."""
     routes = APIRouter(prefix="/letters", dependencies=[Depends(guard)], tags=["letters"])
 
-    @routes.get("", summary="Letters, the newest first")
+    @routes.get("", summary="Letters, the newest first; `next` of one page is `before` of the next")
     async def page(
-        queue: Text = None,
-        type: Text = None,  # noqa: A002 - the name in the query
-        cause: Text = None,
-        status: Status | None = None,
-        since: datetime | None = None,
+        choice: Annotated[Choice, Depends(choice)],
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        before: Annotated[int | None, Query(ge=0)] = None,
     ) -> dict[str, Any]:
-        moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
-        total, found = await letters.find(Filter(queue, type, cause, status, moment), limit=limit, offset=offset)
-        return {"total": total, "items": [row(x) for x in found]}
+        found = await desk.page(choice, limit=limit, before=before)
+        return {"total": found.total, "items": [row(x) for x in found.letters], "next": found.next}
 
     @routes.get("/{prefix}", summary="One letter, whole; the beginning of its id is enough if no other has it")
     async def one(prefix: str) -> dict[str, Any]:
@@ -115,6 +131,10 @@ def router(letters: Letters, decisions: Decisions, guard: Callable[..., None]) -
     @routes.post("/{prefix}/discard", summary="Give it up; it stays on record")
     async def discard(prefix: str, who: Discard) -> dict[str, Any]:
         return await _decided(decisions.discard, prefix, who)
+
+    @routes.post("/{prefix}/restore", summary="Take its discarding back")
+    async def restore(prefix: str, who: Replay) -> dict[str, Any]:
+        return await _decided(decisions.restore, prefix, who)
 
     return routes
 

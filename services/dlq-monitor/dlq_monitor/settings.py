@@ -24,6 +24,18 @@ class DlqSettings(WatchSettings, AlertSettings):
     dlq_body_limit: int = Field(default=8 * MEBIBYTE, ge=1, le=14 * MEBIBYTE)
     """Bytes of a body that are kept; the store takes no document above 16 MiB. A longer body is cut, and says so."""
 
+    dlq_keep_days: float = Field(default=30, ge=0)
+    """Days that letters are kept which are dealt with (replayed, resolved, discarded); 0: for ever."""
+
+    dlq_keep: int = Field(default=100_000, ge=0)
+    """Letters above which those that are dealt with go, the oldest first; 0: no limit. Open ones stay."""
+
+    dlq_keep_open_days: float = Field(default=0, ge=0)
+    """Days after which letters are removed that nobody has dealt with, which is then said; 0: they stay for ever."""
+
+    dlq_rules: str = ""
+    """Path of the file of rules (see `rules.yaml` beside this file, which holds where none is given)."""
+
     @property
     def extra_queues(self) -> tuple[str, ...]:
         """Return the names in `dlq_queues`."""

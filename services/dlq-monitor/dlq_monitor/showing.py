@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -14,10 +15,22 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from warren.contracts import now
+
 SHORT = 12
 """Digits of an id: enough to tell letters apart."""
 
-_COLOURS = {"new": "bold yellow", "replayed": "green", "discarded": "dim"}
+_COLOURS = {
+    "new": "bold yellow",
+    "held": "yellow",
+    "retrying": "cyan",
+    "replayed": "green",
+    "resolved": "green",
+    "discarded": "dim",
+    "reopened": "bold red",
+}
+_BARS = " ▁▂▃▄▅▆▇█"
+_DAYS = 7
 
 
 def letters(rows: Iterable[Mapping[str, Any]]) -> Table:
@@ -38,6 +51,64 @@ def letters(rows: Iterable[Mapping[str, Any]]) -> Table:
             _or_dash(row["message_id"]),
         )
     return table
+
+
+def groups(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Return groups as a table, in their order."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for column in ("group", "status"):
+        table.add_column(column, no_wrap=True)
+    for column in ("open", "all"):
+        table.add_column(column, no_wrap=True, justify="right")
+    for column in ("last", "queue", "cause", "type", "owner"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(
+            row["id"],
+            status(row["status"]),
+            str(row["open"]),
+            str(row["count"]),
+            _moment(row["last"]),
+            Text(row["queue"]),
+            Text.assemble((row["cause"], "red"), f": {row['message']}" if row["message"] else ""),
+            _or_dash(row["type"]),
+            _or_dash(row["owner"]),
+        )
+    return table
+
+
+def group(found: Mapping[str, Any]) -> RenderableType:
+    """Return one group: what its letters died of, how many and when, what people said of it."""
+    why = Text.assemble((found["cause"], "bold red"), f": {found['message']}" if found["message"] else "")
+    if found["where"]:
+        why.append(f"\nin {found['where']}", style="dim")
+    counts = ", ".join(f"{n} {s}" for s, n in found["counts"].items() if n)
+    rows = {
+        "died in": found["queue"],
+        "type": found["type"],
+        "letters": f"{found['count']}: {counts}",
+        "first": _moment(found["first"]),
+        "last": _moment(found["last"]),
+        "seven days": _days(found["hours"]),
+        "owner": found["owner"],
+        "note": found["note"],
+    }
+    return Group(
+        Panel(why, title=Text.assemble("group ", (found["id"], "bold"), " · ", status(found["status"]))),
+        _grid(rows),
+        _section("history", _history(found["history"])),
+    )
+
+
+def _days(hours: Iterable[Mapping[str, Any]]) -> Text:
+    """Draw the last seven days, six hours a bar."""
+    bars = [0] * (_DAYS * 4)
+    newest = now()
+    for hour in hours:
+        age = (newest - datetime.fromisoformat(hour["time"])).total_seconds() / 3600
+        bars[max(0, len(bars) - 1 - int(age // 6))] += hour["count"]
+    top = max(bars) or 1
+    return Text("".join(_BARS[-(-n * (len(_BARS) - 1) // top)] for n in bars) + f" at most {top} in 6 hours", "cyan")
 
 
 def letter(found: Mapping[str, Any], *, body: bool) -> RenderableType:
@@ -71,16 +142,22 @@ def _facts(found: Mapping[str, Any]) -> Table:
         "died in": found["queue"],
         "at": found["time"],
         "attempt": found["attempt"],
+        "group": found["group"],
+        "sent again": f"{found['replays']} times before" if found["replays"] else None,
         "sent to": f"{found['exchange'] or 'the default exchange'} with key {found['routing_key'] or '(none)'}",
         "trace": found["trace"],
         "body": f"{size} bytes{note}",
         "seen": f"{found['seen']} times" if found["seen"] > 1 else "once",
     }
+    return _grid(rows)
+
+
+def _grid(rows: Mapping[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(name, _or_dash(value))
+        table.add_row(name, value if isinstance(value, Text) else _or_dash(value))
     return table
 
 

@@ -55,6 +55,10 @@ class ServiceClient:
         """POST `content` as JSON."""
         return self._ask("POST", path, json=content)
 
+    def patch(self, path: str, content: object) -> dict[str, Any]:
+        """PATCH `content` as JSON."""
+        return self._ask("PATCH", path, json=content)
+
     def lines(self, path: str, **query: str | int | None) -> Iterator[str]:
         """GET an answer that comes line by line."""
         with self._spoken(), self._http.stream("GET", path, params=_given(query)) as answer:

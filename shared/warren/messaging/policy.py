@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from warren.errors import PermanentError
+from warren.errors import PermanentError, TransientError
 from warren.topology import RETRY_DELAYS
 
 
@@ -23,6 +23,18 @@ class DeadLetter:
 
 
 Verdict = Retry | DeadLetter
+
+
+def _with_subclasses(error: type[BaseException]) -> set[str]:
+    return {error.__name__}.union(*map(_with_subclasses, error.__subclasses__()))
+
+
+_TRANSIENT = _with_subclasses(TransientError) | _with_subclasses(ConnectionError) | {TimeoutError.__name__}
+
+
+def is_transient(cause: str) -> bool:
+    """Whether a dead letter's cause (see `DeadLetter`) is one that passes by itself, so that sending it again helps."""
+    return cause in _TRANSIENT
 
 
 def decide(attempt: int, error: BaseException, delays: tuple[int, ...] = RETRY_DELAYS) -> Verdict:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from datetime import UTC, datetime
 
-from pamqp import decode
+from pamqp import decode, encode
 from pamqp.common import FieldValue
 
 MAX_DEPTH = 16
@@ -20,6 +20,8 @@ MAX_DEPTH = 16
 MAX_SHORT_STRING = 255
 """Bytes."""
 
+_pamqps_write_value = encode.encode_table_value
+
 _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
@@ -27,6 +29,12 @@ def install() -> None:
     """Put these decoders in the place of pamqp's; idempotent."""
     decode.METHODS |= {"shortstr": _short_string, "timestamp": _timestamp, "table": _table}
     decode.TABLE_MAPPING |= {b"T": _timestamp, b"S": _long_string, b"F": _table, b"A": _array}
+    encode.encode_table_value = _write_value
+
+
+def _write_value(value: FieldValue) -> bytes:
+    """Write a float with all its digits: pamqp halves them, and refuses what is too large for the half."""
+    return b"d" + struct.pack(">d", value) if isinstance(value, float) else _pamqps_write_value(value)
 
 
 def readable(data: bytes) -> str:

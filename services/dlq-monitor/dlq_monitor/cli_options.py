@@ -1,0 +1,45 @@
+"""Options that several `warren dlq` commands share."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from typing import Annotated, Literal
+
+import typer
+
+from warren.cli.console import fail
+from warren.errors import WarrenError
+
+_GROUP = re.compile(r"[0-9a-f]{1,12}")
+
+Actor = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides; your login name if not given.")]
+Queue = Annotated[str | None, typer.Option(help="Only what died in this queue; * stands for anything.")]
+Type = Annotated[str | None, typer.Option(help="Only this type, as in message.post.v1 or message.*.")]
+Cause = Annotated[str | None, typer.Option(help="Only causes with this in their name, as in Timeout.")]
+GroupOption = Annotated[
+    str | None, typer.Option("--group", metavar="ID", help="Only this group, see `warren dlq groups`.")
+]
+StatusOption = Annotated[
+    Literal["open", "new", "held", "retrying", "replayed", "resolved", "discarded"] | None,
+    typer.Option("--status", help="Only letters of this status; open: new, held or retrying."),
+]
+
+
+def group_id(given: str | None) -> str | None:
+    """Check a group's id, or the beginning of one; ends the command with exit code 1 if it is none."""
+    if given is None:
+        return None
+    if not _GROUP.fullmatch(given.lower()):
+        fail(f"{given!r} is no group's id: up to 12 of 0-9 and a-f, see `warren dlq groups`", 1)
+    return given.lower()
+
+
+def actor_name(given: str | None) -> str:
+    """Return who decides."""
+    if given:
+        return given
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise WarrenError("your login name is not known here: give --actor NAME") from None
