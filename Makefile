@@ -57,6 +57,9 @@ system-test:
 	@$(PIP) --editable '.[local,dev]'
 	@touch .venv/.run $@
 
+.venv/rust: | .venv/bin/python # The embedded store's build in Rust, for bench.stores only; needs cargo.
+	cargo install secantus-mdb --version 0.5.3-beta.193 --ignore-rust-version --root $@
+
 .venv/.bench: pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'Installing what Warren and its benchmark need into .venv (the first time, about a minute) …'
 	@$(PIP) --editable '.[local,bench]'

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -67,6 +68,7 @@ def main(settings: type[T], build: Callable[[T], Service]) -> None:
     try:
         loaded = settings.load()
         logs.configure(loaded.service, loaded.name, loaded.log_level)
+        gc.freeze()  # the modules stay: without them, a full collection is shorter by some 50 ms
         sys.exit(uvloop.run(_run(loaded, build)))
     except WarrenError as e:
         log.critical(str(e))
