@@ -17,6 +17,8 @@ from warren.ids import uuid7
 TRACEPARENT = "traceparent"
 ATTEMPT = "x-warren-attempt"
 REPLAYS = "x-warren-replays"
+LETTER = "x-warren-letter"
+"""Names the letter at dlq-monitor that a replayed message was: should it die again, it is known which one came back."""
 MAX_ATTEMPT = 1000
 """More than any event gets: what is higher was not counted by us."""
 

@@ -50,13 +50,15 @@ class Binding:
 class Queue:
     """A durable work queue of `service`, quorum, without a maximum length.
 
-    `single_active`: one consumer at a time, so that order holds over processes.
+    `single_active`: one consumer at a time, so that order holds over processes. `answers`: the key under which
+    `warren.events` brings a fact for whatever was worked there, with its id as `correlation_id`; empty: there is none.
     """
 
     name: str
     service: str
     bindings: tuple[Binding, ...]
     single_active: bool = False
+    answers: str = ""
 
     @property
     def arguments(self) -> Arguments:
@@ -135,7 +137,13 @@ class Topology:
 
     def __post_init__(self) -> None:
         chat = tuple(
-            Queue(chat_queue(p, self.partitions), "chat", _bind(COMMANDS, f"chat.{p}"), single_active=True)
+            Queue(
+                chat_queue(p, self.partitions),
+                "chat",
+                _bind(COMMANDS, f"chat.{p}"),
+                single_active=True,
+                answers=f"room.{p}",
+            )
             for p in range(self.partitions)
         )
         others = (

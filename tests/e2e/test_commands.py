@@ -115,7 +115,7 @@ async def test_garbage_is_parked_looked_at_replayed_and_discarded(stack: Stack) 
     assert refused.returncode == 1
     discarded = stack.run("dlq", "discard", again[0]["id"], "--reason", "it is garbage")
     assert discarded.returncode == 0, discarded.stdout + discarded.stderr
-    assert {i["status"] for i in listed()} == {"replayed", "discarded"}
+    assert {i["status"] for i in listed()} == {"returned", "discarded"}
 
 
 def test_the_record_is_whole(stack: Stack) -> None:

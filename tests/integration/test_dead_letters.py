@@ -193,7 +193,7 @@ async def test_what_the_broker_gives_up_is_parked_and_can_be_sent_back(dlq: Runn
     again = await eventually(lambda: _with_id(wire, "audit.events", "m-2"))
     assert (again.body, again.routing_key, again.type) == (b"\xff\x00binary", "room.1", "x")
     kept = {k: v for k, v in again.headers.items() if k != "x-delivery-count"}
-    assert kept == {"b": bytearray(b"\xfe"), "x-warren-replays": 1}
+    assert kept == {"b": bytearray(b"\xfe"), "x-warren-replays": 1, "x-warren-letter": answer.json()["id"]}
 
 
 async def test_a_bundle_that_the_broker_gives_up_becomes_single_letters(dlq: Running, wire: Wire) -> None:
@@ -224,8 +224,12 @@ async def test_a_replay_that_dies_again_is_another_letter(dlq: Running, wire: Wi
     fact = await wire.take(facts)
     told = orjson.loads(fact.body)
     assert (told["letter"], told["actor"], told["reason"]) == (first["id"], "ada", "to see")
+    await eventually(lambda: _has_status(dlq, first["id"], "returned"))
     refused = await dlq.http.post(f"/letters/{first['id']}/replay", json=replay)
-    assert (refused.status_code, refused.json()["detail"]) == (409, "it was replayed already, by ada")
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "it was sent again and died again, as another letter",
+    )
 
 
 async def test_a_mended_message_does_its_work_after_a_replay(dlq: Running, wire: Wire, services: Services) -> None:
@@ -474,6 +478,10 @@ async def _rows(dlq: Running) -> list[dict[str, Any]]:
     answer = await dlq.http.get("/letters", params={"limit": 1000})
     found: list[dict[str, Any]] = answer.json()["items"]
     return found
+
+
+async def _has_status(dlq: Running, id: str, wanted: str) -> bool:  # noqa: A002 - the letter's
+    return bool((await _letter(dlq, id))["status"] == wanted)
 
 
 async def _only(dlq: Running) -> dict[str, Any]:

@@ -55,10 +55,11 @@ async def test_a_passing_cause_is_sent_again_so_many_times_and_then_held(
         again = await wire.take(QUEUE)
         headers = dict(again.headers)
         assert (again.message_id, headers[REPLAYS]) == ("m-1", replays)
-        await eventually(lambda n=replays: _count(dlq, "replayed", n))  # type: ignore[misc]
+        await eventually(lambda: _count(dlq, "replayed", 1))
     await _die(wire, TimeoutError("no answer"), headers)
     held = await eventually(lambda: _one(dlq, "held"))
     assert (held["replays"], held["due"], held["history"][1]["actor"]) == (2, None, "rule rest")
+    assert await _count(dlq, "returned", 2)
     (group,) = (await dlq.http.get("/groups")).json()["items"]
     assert (group["status"], group["count"], group["open"]) == ("held", 3, 1)
 

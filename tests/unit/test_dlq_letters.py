@@ -79,9 +79,8 @@ def test_an_event_that_we_killed_comes_back_as_it_was() -> None:
     letter = _letter(_arrived(copy))
     again = resent(letter, TOPOLOGY)
     assert isinstance(again, Event)
-    assert again == replace(
-        ONE, exchange="chat.again", headers={"mine": 1, "x-warren-replays": 1}, alone=True, time=again.time
-    )
+    headers = {"mine": 1, "x-warren-replays": 1, "x-warren-letter": letter.id}
+    assert again == replace(ONE, exchange="chat.again", headers=headers, alone=True, time=again.time)
 
 
 def test_a_forged_cause_does_not_hide_the_brokers_verdict() -> None:
@@ -133,7 +132,12 @@ class _Facts:
 
 
 def _parking(shelf: _Shelf) -> Parking:
-    return Parking("chat.dead", shelf, _Facts(), topology=TOPOLOGY, body_limit=LIMIT, actor="dlq-monitor")
+    async def died_again(_: Sequence[Letter]) -> None:
+        pass
+
+    return Parking(
+        "chat.dead", shelf, _Facts(), died_again=died_again, topology=TOPOLOGY, body_limit=LIMIT, actor="dlq-monitor"
+    )
 
 
 async def test_a_letter_that_cannot_be_parked_as_it_is_is_parked_with_its_body_alone() -> None:

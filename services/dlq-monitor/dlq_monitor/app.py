@@ -16,6 +16,8 @@ from dlq_monitor.decisions import Decisions
 from dlq_monitor.desk import Desk
 from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
+from dlq_monitor.replaying import routes as replay_routes
+from dlq_monitor.replaying.composing import outcomes, replaying
 from dlq_monitor.repository import Letters, Sayings
 from dlq_monitor.retention import Retention
 from dlq_monitor.routes import router
@@ -42,19 +44,8 @@ def build(settings: DlqSettings) -> Service:
     rules = load(Path(settings.dlq_rules) if settings.dlq_rules else DEFAULT)
     desk = Desk(Letters(mongo.database), Sayings(mongo.database), rules, settings.service)
     own = gravedigger(topology, settings.extra_queues)
-    consuming = Consuming(settings, mongo, prepare=desk.prepare, setup=own)
+    consuming = Consuming(settings, mongo, prepare=lambda: prepare(), setup=own)  # noqa: PLW0108 - made below
     dead = tuple(dict.fromkeys((*topology.dead_queues(), *settings.extra_queues)))
-    for queue in dead:
-        parking = Parking(
-            queue,
-            desk,
-            consuming.facts,
-            topology=topology,
-            body_limit=settings.dlq_body_limit,
-            actor=settings.service,
-        )
-        consuming.consume(queue, parking.handle, accepts=None, whole=True)
-    decisions = Decisions(desk, consuming.failed, consuming.facts, topology)
     retention = Retention(
         desk, days=settings.dlq_keep_days, count=settings.dlq_keep, open_days=settings.dlq_keep_open_days
     )
@@ -65,6 +56,26 @@ def build(settings: DlqSettings) -> Service:
         consuming.health.add(MANAGEMENT, management.probe, essential=False)
     watch = Link(amqp_url, f"{settings.name} watch", heartbeat=settings.amqp_heartbeat)
     watcher = Watcher(management, watch, (*(q.name for q in topology.queues), *dead), topology, settings)
+
+    awaiting, feed = outcomes(settings, desk, consuming.facts, watcher, watch)
+    replays = replaying(settings, desk, mongo.database, consuming.failed, awaiting)
+    decisions = Decisions(desk, consuming.failed, consuming.facts, awaiting, topology)
+    for queue in dead:
+        parking = Parking(
+            queue,
+            desk,
+            consuming.facts,
+            died_again=awaiting.died_again,
+            topology=topology,
+            body_limit=settings.dlq_body_limit,
+            actor=settings.service,
+        )
+        consuming.consume(queue, parking.handle, accepts=None, whole=True)
+
+    async def prepare() -> None:
+        await desk.prepare()
+        await awaiting.prepare()
+        await replays.prepare()
 
     http = httpx.AsyncClient()
     told = channels(settings, consuming.facts, http)
@@ -77,8 +88,9 @@ def build(settings: DlqSettings) -> Service:
     app.include_router(transfer_router(desk, guard))
     app.include_router(router(desk, decisions, guard))
     app.include_router(group_router(desk, guard))
+    app.include_router(replay_routes.router(desk, decisions, replays, topology, dead, guard))
     app.include_router(rules_router(rules, guard))
     app.include_router(queue_routes.router(watcher, settings.watch_backlog_limit, guard))
     app.include_router(alert_routes.router(alerting, guard))
-    parts = [*consuming.parts, retention, Ruling(desk, decisions), watch, watcher, alerting]
+    parts = [*consuming.parts, feed, awaiting, replays, retention, Ruling(desk, decisions), watch, watcher, alerting]
     return Service(settings, consuming.health, app, parts, on_stop=[mongo.close, management.close, http.aclose])

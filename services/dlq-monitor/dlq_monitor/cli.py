@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,19 +9,30 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dlq_monitor import showing
-from dlq_monitor.cli_options import Actor, Cause, GroupOption, Queue, StatusOption, Type, actor_name, group_id
+from dlq_monitor.cli_options import (
+    Actor,
+    Cause,
+    GroupOption,
+    Queue,
+    StatusOption,
+    Type,
+    actor_name,
+    asked,
+    group_id,
+    letter_id,
+)
+from dlq_monitor.cli_replay import app as replays_app
+from dlq_monitor.cli_replay import replay
 from dlq_monitor.cli_rules import app as rules_app
 from dlq_monitor.cli_transfer import export, import_letters
 from warren.cli.console import err, fail, out, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
-from warren.cli.service_client import RefusedError, ServiceClient
+from warren.cli.service_client import ServiceClient
 
 MAX_LETTERS = 1000
 UNCUT = 200
 """Columns where there is no terminal, and nothing is to be cut."""
-
-_ID = re.compile(r"[0-9a-f]{1,32}")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or as much of it as no other begins with.")]
 
@@ -103,7 +113,7 @@ def groups(
     else:
         path = f"/groups/{group_id(id)}"
         told = {"actor": actor_name(actor), "reason": reason, **said} if said else None
-        found = _asked(lambda: service.patch(path, told) if told else service.get(path))
+        found = asked(lambda: service.patch(path, told) if told else service.get(path))
         shown = showing.group(found)
     if as_json:
         print_json(found)
@@ -126,29 +136,12 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one letter."""
-    found = _asked(lambda: _service(data, url).get(f"/letters/{_checked(id)}"))
+    found = asked(lambda: _service(data, url).get(f"/letters/{letter_id(id)}"))
     if as_json:
         print_json(found)
     else:
         _uncut()
         out.print(showing.letter(found, body=body))
-
-
-@examples(
-    ("warren dlq replay 3f9a", "send it again to the queue it died in"),
-    ("warren dlq replay 3f9a --reason 'fixed in 1.4.2'", "and say why"),
-)
-def replay(
-    id: Id,  # noqa: A002 - the argument's name
-    reason: Annotated[str, typer.Option(help="Why; it stays on record.")] = "",
-    actor: Actor = None,
-    data: Data = DEFAULT_DATA,
-    url: Url = None,
-    as_json: Json = False,
-) -> None:
-    """Send a letter again to the queue it died in, under the same message id."""
-    found = _decide(_service(data, url), id, "replay", actor, reason)
-    _done(found, f"sent to {found['queue']} again", as_json)
 
 
 @examples(("warren dlq discard 3f9a --reason 'a test of mine'", "give it up; it stays on record"))
@@ -186,20 +179,7 @@ def _service(data: Path, url: str | None) -> ServiceClient:
 
 def _decide(service: ServiceClient, id: str, decision: str, actor: str | None, reason: str) -> dict[str, Any]:  # noqa: A002
     told = {"actor": actor_name(actor), "reason": reason}
-    return _asked(lambda: service.post(f"/letters/{_checked(id)}/{decision}", told))
-
-
-def _asked(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return ask()
-    except RefusedError as e:
-        fail(str(e), 1)
-
-
-def _checked(id: str) -> str:  # noqa: A002 - the argument's name
-    if not _ID.fullmatch(id.lower()):
-        fail(f"{id!r} is no letter's id: up to 32 of 0-9 and a-f, see `warren dlq list`", 1)
-    return id.lower()
+    return asked(lambda: service.post(f"/letters/{letter_id(id)}/{decision}", told))
 
 
 def _done(letter: dict[str, Any], words: str, as_json: bool) -> None:
@@ -232,3 +212,4 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 for _name, _command in _COMMANDS.items():
     app.command(_name, epilog=getattr(_command, "epilog", None))(_command)
 app.add_typer(rules_app, name="rules")
+app.add_typer(replays_app, name="replays")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import getpass
 import re
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import typer
 
 from warren.cli.console import fail
+from warren.cli.service_client import RefusedError
 from warren.errors import WarrenError
 
 _GROUP = re.compile(r"[0-9a-f]{1,12}")
+_ID = re.compile(r"[0-9a-f]{1,32}")
 
 Actor = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides; your login name if not given.")]
 Queue = Annotated[str | None, typer.Option(help="Only what died in this queue; * stands for anything.")]
@@ -21,7 +24,7 @@ GroupOption = Annotated[
     str | None, typer.Option("--group", metavar="ID", help="Only this group, see `warren dlq groups`.")
 ]
 StatusOption = Annotated[
-    Literal["open", "new", "held", "retrying", "replayed", "resolved", "discarded"] | None,
+    Literal["open", "new", "held", "retrying", "replayed", "resolved", "returned", "discarded"] | None,
     typer.Option("--status", help="Only letters of this status; open: new, held or retrying."),
 ]
 
@@ -33,6 +36,21 @@ def group_id(given: str | None) -> str | None:
     if not _GROUP.fullmatch(given.lower()):
         fail(f"{given!r} is no group's id: up to 12 of 0-9 and a-f, see `warren dlq groups`", 1)
     return given.lower()
+
+
+def letter_id(given: str) -> str:
+    """Check a letter's id, or the beginning of one; ends the command with exit code 1 if it is none."""
+    if not _ID.fullmatch(given.lower()):
+        fail(f"{given!r} is no letter's id: up to 32 of 0-9 and a-f, see `warren dlq list`", 1)
+    return given.lower()
+
+
+def asked(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the service's answer; ends the command with exit code 1 if it says no."""
+    try:
+        return ask()
+    except RefusedError as e:
+        fail(str(e), 1)
 
 
 def actor_name(given: str | None) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from dlq_monitor.handlers import Facts, told
 from dlq_monitor.model import Letter, Status, Step, Telling
 from dlq_monitor.resending import resent
 from warren.contracts import now
-from warren.contracts.events import DeadLetterDiscarded, DeadLetterReplayed
+from warren.contracts.events import DeadLetterDiscarded
 from warren.envelope import Event
 from warren.errors import DependencyDownError, UnroutableError, WarrenError
 from warren.topology import Topology
@@ -38,6 +39,16 @@ class Shelf(Protocol):
 
     async def beginning_with(self, prefix: str) -> list[Letter]: ...
     async def settle(self, letter: Letter, status: Status, step: Step) -> bool: ...
+    @property
+    def claimed(self) -> Collection[int]: ...
+
+
+class Awaiting(Protocol):
+    """Awaits what becomes of sent letters (see `dlq_monitor.replaying.outcomes.Outcomes`)."""
+
+    async def expect(self, letters: Sequence[Letter]) -> None: ...
+    def forget(self, letters: Sequence[Letter]) -> None: ...
+    async def mark(self, letters: Sequence[Letter], actor: str, reason: str) -> None: ...
 
 
 class Sender(Protocol):
@@ -49,10 +60,11 @@ class Sender(Protocol):
 class Decisions:
     """Finds letters and carries decisions out, one at a time."""
 
-    def __init__(self, shelf: Shelf, sender: Sender, facts: Facts, topology: Topology) -> None:
+    def __init__(self, shelf: Shelf, sender: Sender, facts: Facts, outcomes: Awaiting, topology: Topology) -> None:
         self._shelf = shelf
         self._sender = sender
         self._facts = facts
+        self._outcomes = outcomes
         self._topology = topology
         self._one_at_a_time = asyncio.Lock()
 
@@ -72,11 +84,16 @@ class Decisions:
             again = resent(letter, self._topology)
             if isinstance(again, str):
                 raise RefusedError(again)
+            await self._outcomes.expect([letter])
             try:
                 await self._sender.publish(again)
-            except UnroutableError:
-                raise RefusedError(f"no queue takes it any more: is {letter.queue} still there?") from None
-            return await self._settle(letter, "replayed", actor, reason, DeadLetterReplayed)
+            except BaseException as e:
+                self._outcomes.forget([letter])
+                if isinstance(e, UnroutableError):
+                    raise RefusedError(f"no queue takes it any more: is {letter.queue} still there?") from None
+                raise
+            await self._outcomes.mark([letter], actor, reason)
+            return await self.letter(letter.id)
 
     async def discard(self, prefix: str, actor: str, reason: str) -> Letter:
         """Give a letter up; it stays on record. Raises `UnknownLetterError` and `RefusedError`."""
@@ -94,9 +111,13 @@ class Decisions:
 
     async def _open(self, prefix: str) -> Letter:
         letter = await self.letter(prefix)
+        if letter.status == "returned":
+            raise RefusedError("it was sent again and died again, as another letter")
         if not letter.is_open:
             last = next(s for s in reversed(letter.history) if s.action == letter.status)
             raise RefusedError(f"it was {letter.status} already, by {last.actor}")
+        if letter.number in self._shelf.claimed:
+            raise RefusedError("it is part of a replay that is under way")
         return letter
 
     async def _settle(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import heappop, heappush
@@ -20,7 +20,7 @@ from dlq_monitor.fingerprint import Kind, kind_of, overflow
 from dlq_monitor.groups import Choice, Group, Said, Verdict, by_last
 from dlq_monitor.ledger import Ledger
 from dlq_monitor.matching import Plan, plan
-from dlq_monitor.model import OPEN, STATUSES, Letter, Status, Step
+from dlq_monitor.model import OPEN, STATUSES, Change, Letter, Status, Step
 from dlq_monitor.repository import MAX_IN, Letters, Sayings
 from dlq_monitor.rules import Rules, Severity
 from warren.contracts import now, rfc3339
@@ -81,6 +81,8 @@ class Desk:
         self._groups: dict[str, Group] = {}
         self._said: dict[str, Said] = {}
         self._loaded = False
+        self.claimed: set[int] = set()
+        """Numbers of letters that a replay is about to send: nobody else decides about them."""
         self._parking = asyncio.Lock()
         self._changing = asyncio.Lock()
 
@@ -202,9 +204,31 @@ class Desk:
         for number in numbers:
             heappush(self._due, (now().timestamp() + seconds, number))
 
-    async def numbered(self, numbers: Sequence[int]) -> list[Letter]:
-        """Return letters by their numbers, without headers and bodies."""
-        return await self._letters.numbered(numbers) if numbers else []
+    async def numbered(self, numbers: Sequence[int], *, whole: bool = False) -> list[Letter]:
+        """Return letters by their numbers, without headers and bodies unless `whole`."""
+        found = await self._letters.numbered(numbers, whole=whole) if numbers else []
+        self._mend(found)
+        return found
+
+    async def with_ids(self, ids: Sequence[str]) -> list[Letter]:
+        """Return letters by their whole ids, without headers and bodies; at most `MAX_IN`."""
+        return await self._letters.with_ids(ids) if ids else []
+
+    def chosen(self, choice: Choice) -> list[tuple[Kind, list[int]]]:
+        """Return the numbers of the letters of a choice, by what they are, each ascending."""
+        statuses = choice.statuses or frozenset(STATUSES)
+        since = choice.since.timestamp() if choice.since else None
+        every = len(self._ledger)
+        found = [
+            (self._groups[g].kind, self._ledger.newest([g], statuses, since=since, before=None, limit=every)[::-1])
+            for g in self._chosen(choice)
+        ]
+        return [(kind, numbers) for kind, numbers in found if numbers]
+
+    def statuses_of(self, numbers: Collection[int]) -> Counter[Status]:
+        """Return how many of these letters have each status."""
+        self._check_loaded()
+        return self._ledger.among(numbers)
 
     def _is_quiet(self, group: str) -> bool:
         """Whether a group has no letters that something is still to be done about."""
@@ -271,6 +295,17 @@ class Desk:
             heappush(self._due, (due.timestamp(), letter.number))
         self._measure()
         return True
+
+    async def settle_all(self, changes: Sequence[Change]) -> None:
+        """Settle many letters in one write; one that has changed since it was read stays as it is."""
+        async with self._changing:
+            known = {c.letter.number: c.status for c in changes}
+            if not await self._letters.settle_all(changes):
+                known = {x.number: x.status for x in await self._letters.numbered(sorted(known))}
+            for change in changes:
+                letter = change.letter
+                self._ledger.move(letter.number, letter.group, known.get(letter.number, letter.status))
+        self._measure()
 
     def groups(self, choice: Choice) -> list[GroupNow]:
         """Return the groups of a choice, the one with the newest letter first; `statuses` are of their letters."""

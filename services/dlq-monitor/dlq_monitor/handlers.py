@@ -7,7 +7,7 @@ crash between storing and telling brings the message again: it is known by its i
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -38,14 +38,26 @@ class Facts(Protocol):
 
 
 class Parking:
-    """Parks what comes out of one dead queue; `actor` is the name that stands in the history."""
+    """Parks what comes out of one dead queue.
+
+    `died_again` learns of what is parked before it is acked; `actor` is the name that stands in the history.
+    """
 
     def __init__(
-        self, dead_queue: str, shelf: Shelf, facts: Facts, *, topology: Topology, body_limit: int, actor: str
+        self,
+        dead_queue: str,
+        shelf: Shelf,
+        facts: Facts,
+        *,
+        died_again: Callable[[Sequence[Letter]], Awaitable[None]],
+        topology: Topology,
+        body_limit: int,
+        actor: str,
     ) -> None:
         self._dead_queue = dead_queue
         self._shelf = shelf
         self._facts = facts
+        self._died_again = died_again
         self._topology = topology
         self._body_limit = body_limit
         self._actor = actor
@@ -79,6 +91,7 @@ class Parking:
     async def _park(self, dead: Sequence[Letter]) -> None:
         found = [self._entered(x) for x in dead]
         await self._shelf.park(found)
+        await self._died_again(found)
         await self._facts.publish_all([told(x, x.history[0]) for x in found if not x.tells_of_letters])
         PARKED.labels(self._dead_queue).inc(len(found))
         for x in found:

@@ -111,6 +111,16 @@ class Ledger:
             found += cell[begin : min(end, begin + limit)]
         return sorted(found)[:limit]
 
+    def among(self, numbers: Collection[int]) -> Counter[Status]:
+        """Return how many of these letters have each status."""
+        wanted = frozenset(numbers)
+        found: Counter[Status] = Counter()
+        for group in self._cells.values():
+            for status, cell in group.items():
+                if both := len(wanted.intersection(cell)):
+                    found[status] += both
+        return found
+
     def first_since(self, time: float | None) -> int:
         """Return the number of the first letter that was parked not before a time; above all if there is none."""
         if time is None:

@@ -12,9 +12,10 @@ from warren.contracts import now
 from warren.contracts.events import DeadLetter, DeadLetterDiscarded, DeadLetterParked, DeadLetterReplayed
 from warren.envelope import Event
 
-Status = Literal["new", "held", "retrying", "replayed", "resolved", "discarded"]
-"""`new`: nothing was decided. `held`: it waits for people. `retrying`: a rule will send it. `replayed`: it was sent.
-`resolved`: its effect was seen. `discarded`: it was given up."""
+Status = Literal["new", "held", "retrying", "replayed", "resolved", "returned", "discarded"]
+"""`new`: nothing was decided. `held`: it waits for people. `retrying`: a rule will send it. `replayed`: it was sent,
+its outcome is awaited. `resolved`: its effect was seen. `returned`: it died again, and is open as a letter of its own.
+`discarded`: it was given up."""
 
 OPEN: tuple[Literal["new", "held", "retrying"], ...] = ("new", "retrying", "held")
 """Those that something is still to be done about, the most urgent first."""
@@ -111,6 +112,15 @@ class Letter:
     def origin_known(self) -> bool:
         """Whether it is known which queue it died in."""
         return self.queue != self.dead_queue
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of a letter as it was read: its next status, and the steps that lead there."""
+
+    letter: Letter
+    status: Status
+    steps: tuple[Step, ...]
 
 
 PROPERTIES = ("message_id", "type", "timestamp", "app_id", "correlation_id", "content_type")

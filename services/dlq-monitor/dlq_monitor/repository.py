@@ -17,11 +17,11 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from dlq_monitor.groups import Said
-from dlq_monitor.model import Body, Cause, Letter, Status, Step
+from dlq_monitor.model import Body, Cause, Change, Letter, Status, Step
 from dlq_monitor.tagging import tagged, untagged
 from warren.storage import Database, Document, store_errors
 
@@ -133,6 +133,29 @@ class Letters:
         with store_errors():
             done = await self._letters.update_one({"key": letter.id, "version": letter.version}, change)
         return bool(done.modified_count)
+
+    async def with_ids(self, ids: Sequence[str]) -> list[Letter]:
+        """Return letters by their whole ids, without headers and bodies; at most `MAX_IN`."""
+        with store_errors():
+            found = await self._letters.find({"_id": {"$in": list(ids)}}, _HEAVY).to_list(None)
+        return [_letter(d) for d in found]
+
+    async def settle_all(self, changes: Sequence[Change]) -> bool:
+        """Give many letters their next status in one write; says whether all were as they had been read."""
+        writes = [
+            UpdateOne(
+                {"key": c.letter.id, "version": c.letter.version},
+                {
+                    "$set": {"status": c.status, "last": c.steps[-1].time, "due": None},
+                    "$push": {"history": {"$each": [_step(s) for s in c.steps]}},
+                    "$inc": {"version": 1},
+                },
+            )
+            for c in changes
+        ]
+        with store_errors():
+            done = await self._letters.bulk_write(writes, ordered=False)
+        return bool(done.modified_count == len(writes))
 
     async def remove(self, numbers: Collection[int]) -> None:
         """Delete letters; at most `MAX_IN`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dlq_monitor.autopsy import X_DEATH
 from dlq_monitor.model import PROPERTIES, Letter
 from warren.contracts import now
-from warren.envelope import REPLAYS, Event, replays_of
+from warren.envelope import LETTER, REPLAYS, Event, replays_of
 from warren.messaging import failures
 from warren.topology import Topology, retry_exchange
 
@@ -17,35 +17,45 @@ _BROKERS = (X_DEATH, "x-first-death-", "x-last-death-", "x-delivery-count", "x-a
 _ACTIVE = ("CC", "BCC")
 
 
-def resent(letter: Letter, topology: Topology) -> Event | str:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Another exchange and routing key than those that lead to the queue a letter died in."""
+
+    exchange: str
+    key: str
+
+
+def resent(letter: Letter, topology: Topology, to: Target | None = None) -> Event | str:
     """Return the event to publish, or a sentence saying why the letter cannot be sent again.
 
     It goes through its service's own exchange, so that no other service gets it; a queue outside of the topology is
-    reached by its name. It counts as a first attempt again.
+    reached by its name. `to` sends it elsewhere. It counts as a first attempt again.
     """
-    if not letter.origin_known:
+    if not letter.origin_known and to is None:
         return "it is not known which queue it died in"
     if not letter.body.complete:
         return f"its body of {letter.body.size} bytes was too long to be kept whole"
     queue = topology.named(letter.queue)
+    to = to or Target(retry_exchange(queue.service) if queue else "", letter.routing_key if queue else letter.queue)
     properties = letter.properties
     timestamp = properties.get("timestamp")
     return Event(
         type=letter.type,
         body=letter.body.data,
-        exchange=retry_exchange(queue.service) if queue else "",
-        routing_key=letter.routing_key if queue else letter.queue,
+        exchange=to.exchange,
+        routing_key=to.key,
         id=letter.message_id,
         time=timestamp if isinstance(timestamp, datetime) else now(),
         app=str(properties.get("app_id", "")),
         correlation_id=properties.get("correlation_id"),
-        headers=_headers(letter.headers),
+        headers=_headers(letter),
         content_type=str(properties.get("content_type", "")),
         extra={k: v for k, v in properties.items() if k not in PROPERTIES},
         alone=True,
     )
 
 
-def _headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+def _headers(letter: Letter) -> dict[str, Any]:
+    headers = letter.headers
     kept = {k: v for k, v in headers.items() if not k.startswith((failures.OWN, *_BROKERS)) and k not in _ACTIVE}
-    return {**kept, REPLAYS: replays_of(headers) + 1}
+    return {**kept, REPLAYS: replays_of(headers) + 1, LETTER: letter.id}

@@ -40,7 +40,10 @@ class Ruling:
             numbers = self._desk.take_due(AT_ONCE)
             try:
                 for letter in await self._desk.numbered(numbers):
-                    await self._look(letter)
+                    if letter.number in self._desk.claimed:
+                        self._desk.put_off([letter.number], RETRY)
+                    else:
+                        await self._look(letter)
                     numbers.remove(letter.number)
             except DependencyDownError as e:
                 self._desk.put_off(numbers, RETRY)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from dlq_monitor.alerting.settings import AlertSettings
+from dlq_monitor.replaying.settings import ReplaySettings
 from dlq_monitor.watching.settings import WatchSettings
 
 MEBIBYTE = 1024 * 1024
 
 
-class DlqSettings(WatchSettings, AlertSettings):
+class DlqSettings(WatchSettings, AlertSettings, ReplaySettings):
     """What dlq-monitor needs beyond the shared settings. Dead letters may be large, so few are held at once."""
 
     service: str = "dlq-monitor"

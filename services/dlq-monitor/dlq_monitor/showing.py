@@ -25,10 +25,12 @@ _COLOURS = {
     "held": "yellow",
     "retrying": "cyan",
     "replayed": "green",
+    "returned": "yellow",
     "resolved": "green",
     "discarded": "dim",
     "reopened": "bold red",
 }
+_STATES = {"running": "cyan", "settling": "cyan", "done": "green", "cancelled": "yellow", "stopped": "bold red"}
 _BARS = " ▁▂▃▄▅▆▇█"
 _DAYS = 7
 
@@ -74,6 +76,35 @@ def groups(rows: Iterable[Mapping[str, Any]]) -> Table:
             _or_dash(row["type"]),
             _or_dash(row["owner"]),
         )
+    return table
+
+
+def plan(parts: Iterable[Mapping[str, Any]]) -> Table:
+    """Return what a replay would send where."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("letters", no_wrap=True, justify="right")
+    for column in ("to", "type", "its effect is seen by"):
+        table.add_column(column, overflow="fold")
+    for part in parts:
+        where = part["queue"] or f"exchange {part['exchange'] or '(default)'}"
+        seen = "a fact that names it" if part["outcome"] == "fact" else "no other death"
+        table.add_row(str(part["count"]), Text(where), _or_dash(part["type"]), Text(seen))
+    return table
+
+
+def replays(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Return replays as a table, in their order."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for column in ("replay", "made", "state"):
+        table.add_column(column, no_wrap=True)
+    for column in ("sent", "of", "resolved", "awaited", "died again", "refused"):
+        table.add_column(column, no_wrap=True, justify="right")
+    for column in ("by", "reason"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        counts = [str(row[k]) for k in ("sent", "total", "resolved", "awaited", "returned", "refused")]
+        made = [row["id"][-SHORT:], _moment(row["made"]), Text(row["state"], style=_STATES.get(row["state"], ""))]
+        table.add_row(*made, *counts, Text(row["actor"]), _or_dash(row["reason"]))
     return table
 
 

@@ -30,6 +30,10 @@ class ReturnedError(Exception):
     """No queue takes the message."""
 
 
+_Address = tuple[str, str, str]
+"""Exchange, routing key and message id: what a returned message tells. Those that share all three share their fate."""
+
+
 class Content(NamedTuple):
     """A message as it is published."""
 
@@ -101,7 +105,7 @@ class Publishing:
         self._part = frame_max - 8
         self._confirms = confirms
         self._tag = 0
-        self._waiting: dict[int, tuple[str, asyncio.Future[None]]] = {}
+        self._waiting: dict[int, tuple[_Address, asyncio.Future[None]]] = {}
         self._returned: _Incoming | None = None
         stream.attach(number, self)
         channel.close_callbacks.add(lambda *_: self.lost())
@@ -121,7 +125,7 @@ class Publishing:
         self._stream.write(b"".join([frame(kind, self._number, payload) for kind, payload in payloads]))
         if self._confirms:
             self._tag += 1
-            self._waiting[self._tag] = (content.properties.message_id or "", done)
+            self._waiting[self._tag] = ((exchange, routing_key, content.properties.message_id or ""), done)
         else:
             done.set_result(None)
         return done
@@ -134,7 +138,7 @@ class Publishing:
                 self._settle(int.from_bytes(payload[4:12], "big"), bool(payload[12] & 1), refused=method == _NACK)
                 return True
             if method == _RETURN:
-                self._returned = _Incoming(b"")
+                self._returned = _Incoming(bytes(payload))
                 return True
             return False
         if self._returned is None:
@@ -156,8 +160,8 @@ class Publishing:
     def _settle(self, tag: int, multiple: bool, *, refused: bool) -> None:
         tags = [t for t in self._waiting if t <= tag] if multiple else [tag]
         for t in tags:
-            _, done = self._waiting.pop(t, ("", None))
-            if done is None or done.done():
+            waiting = self._waiting.pop(t, None)
+            if waiting is None or (done := waiting[1]).done():
                 continue
             if refused:
                 done.set_exception(ConnectionError("the broker refused the message"))
@@ -166,9 +170,12 @@ class Publishing:
 
     def _give_back(self, returned: _Incoming) -> None:
         """End the publish that was returned; its confirm, which follows, finds it done."""
-        message_id = returned.properties.message_id if returned.properties else None
+        position = 6 + 1 + returned.method[6]  # past the code and its text
+        exchange, position = _read_short(returned.method, position)
+        key, _ = _read_short(returned.method, position)
+        address = (exchange, key, (returned.properties.message_id or "") if returned.properties else "")
         for known, done in self._waiting.values():
-            if known == message_id and not done.done():
+            if known == address and not done.done():
                 done.set_exception(ReturnedError)
 
 
@@ -236,6 +243,11 @@ async def consuming(
 def _short(text: str) -> bytes:
     data = text.encode()
     return bytes((len(data),)) + data
+
+
+def _read_short(data: bytes, position: int) -> tuple[str, int]:
+    end = position + 1 + data[position]
+    return data[position + 1 : end].decode(errors="replace"), end
 
 
 def _delivery(incoming: _Incoming) -> Delivery:

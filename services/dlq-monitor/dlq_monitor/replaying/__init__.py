@@ -1,0 +1,1 @@
+"""Bulk replay: a fixed plan, sent at a pace, its outcome seen."""

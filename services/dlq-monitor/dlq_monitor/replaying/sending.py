@@ -1,0 +1,297 @@
+"""Sends the letters of one replay, at its pace, and keeps its record: where it is, what could not be sent.
+
+Three things go on at once: letters are read ahead and sent; how far it is gets stored; what was sent is marked on the
+letters. So the broker waits for no write. A crash leaves a few letters sent that the record does not know of: they are
+sent again, under the same message id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import Protocol
+
+from dlq_monitor.desk import Desk
+from dlq_monitor.model import Letter
+from dlq_monitor.replaying.model import Pace, Replay
+from dlq_monitor.replaying.outcomes import Outcomes
+from dlq_monitor.replaying.repository import Replays
+from dlq_monitor.resending import resent
+from warren.envelope import Event
+from warren.errors import DependencyDownError, UnroutableError, WarrenError
+from warren.topology import Topology
+
+log = logging.getLogger(__name__)
+
+FIRST = 20
+MOST = 200
+"""Letters that are read, sent and marked at once, at the most."""
+
+BYTES = 4 * 1024 * 1024
+"""Of the bodies that are read at once: above that fewer letters are."""
+
+AWAITED = 20_000
+"""Letters without an outcome above which no more are sent."""
+
+CHECK = 0.25
+"""Seconds between two looks at what failed."""
+
+SHORT = 8
+"""Digits of a replay's id in the letters' records."""
+
+RETRY = 1.0
+"""Seconds before it goes on when store or broker were away."""
+
+
+class StopError(WarrenError):
+    """It does not go on; the message says why."""
+
+
+class StoppedError(StopError):
+    """Someone else stops it."""
+
+
+class Sender(Protocol):
+    """Sends letters back (see `warren.messaging.Publisher`)."""
+
+    async def publish_each(self, events: Sequence[Event]) -> list[BaseException | None]: ...
+
+
+class Sending:
+    """One replay under way. `run` returns when all is sent and marked, or raises `StopError`."""
+
+    def __init__(
+        self,
+        replay: Replay,
+        desk: Desk,
+        replays: Replays,
+        sender: Sender,
+        outcomes: Outcomes,
+        topology: Topology,
+        *,
+        canary_wait: float,
+    ) -> None:
+        self._replay = replay
+        self._desk = desk
+        self._replays = replays
+        self._sender = sender
+        self._outcomes = outcomes
+        self._topology = topology
+        self._canary_wait = canary_wait
+        self._pace = Pace(replay.wish.rate, ramp=replay.wish.canary)
+        self._changed = asyncio.Event()
+        self._marking: asyncio.Queue[tuple[int, list[Letter]]] = asyncio.Queue(maxsize=8)
+        self._canary = replay.wish.canary and not replay.proven
+        self._checked = 0.0
+        self._begin()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Send no more."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Send what is left of the plan; waits while store or broker are away."""
+        background = [asyncio.create_task(self._keep_saving()), asyncio.create_task(self._keep_marking())]
+        try:
+            await self._until_done(self._mark_what_was_sent)
+            await self._until_done(self._send)
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await self._marking.join()
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await work()
+            except DependencyDownError as e:
+                log.warning("a replay waits", extra={"fields": {"replay": self._replay.id, "reason": str(e)}})
+                await self._pause(RETRY)
+                await self._marking.join()  # else what is read next would not know what was sent
+
+    async def _mark_what_was_sent(self) -> None:
+        """Finish what a crash left: letters that were sent, and do not say so."""
+        replay = self._replay
+        refused = set(replay.refused)
+        for at in range(replay.marked, replay.sent, FIRST):
+            end = min(at + FIRST, replay.sent)
+            letters = await self._desk.numbered(replay.plan[at:end].tolist(), whole=True)
+            left = [x for x in letters if x.is_open and x.number not in refused]
+            await self._outcomes.expect(left, replay.wish.to)
+            await self._marking.put((end, left))
+        await self._marking.join()
+
+    async def _send(self) -> None:
+        replay = self._replay
+        async with aclosing(self._read()) as read:
+            async for some in read:
+                letters = some
+                while letters:
+                    await self._check()
+                    count = 1 if self._canary else self._allowed()
+                    if not count:
+                        await self._pause(0.005)
+                        continue
+                    wave, letters = letters[:count], letters[count:]
+                    if self._canary:
+                        self._canary = not await self._try_canary(wave[0])
+                        self._begin()
+                    else:
+                        await self._wave(wave)
+        replay.sent = len(replay.plan)
+        await self._marking.join()
+        replay.marked = len(replay.plan)
+
+    def _begin(self) -> None:
+        self._began, self._given = time.monotonic(), 0
+
+    def _allowed(self) -> int:
+        """Return how many letters may go now. After a standstill it does not catch up at once."""
+        due = self._pace.due(time.monotonic() - self._began) - self._given
+        if (rate := self._replay.wish.rate) and due > max(2.0, rate):
+            self._begin()
+            return 0
+        count = int(min(due, MOST))
+        self._given += count
+        return count
+
+    async def _try_canary(self, letter: Letter) -> bool:
+        """Send one letter and wait for its outcome; says whether there was one to send."""
+        replay = self._replay
+        await self._wave([letter])
+        if not letter.is_open or letter.number in replay.refused:
+            return False
+        deadline = time.monotonic() + self._canary_wait
+        while time.monotonic() < deadline:
+            (status,) = self._desk.statuses_of([letter.number]) or ("",)
+            if status == "resolved":
+                replay.proven = True
+                return True
+            if status == "returned":
+                raise StopError(f"the canary, letter {letter.id[:8]}, died again")
+            await self._pause(0.05)
+        raise StopError(f"of the canary, letter {letter.id[:8]}, nothing was seen for {self._canary_wait:g} s")
+
+    async def _wave(self, wave: Sequence[Letter]) -> None:
+        replay = self._replay
+        ready: list[Letter] = []
+        events: list[Event] = []
+        refused: list[tuple[Letter, str]] = []
+        for letter in wave:
+            if letter.is_open:
+                again = resent(letter, self._topology, replay.wish.to)
+                if isinstance(again, str):
+                    refused.append((letter, again))
+                else:
+                    ready.append(letter)
+                    events.append(again)
+        await self._outcomes.expect(ready, replay.wish.to)
+        try:
+            results = await self._sender.publish_each(events)
+        except BaseException:
+            self._outcomes.forget(ready)
+            raise
+        sent: list[Letter] = []
+        unsure: BaseException | None = None
+        for letter, error in zip(ready, results, strict=True):
+            if error is None:
+                sent.append(letter)
+                continue
+            self._outcomes.forget([letter])
+            if isinstance(error, DependencyDownError) and not isinstance(error, UnroutableError):
+                unsure = unsure or error
+            else:
+                refused.append((letter, str(error)))
+        for letter, why in refused:
+            replay.refused.append(letter.number)
+            fields = {"replay": replay.id, "letter": letter.id, "reason": why}
+            log.warning("a letter could not be sent again", extra={"fields": fields})
+        if unsure:
+            await self._marking.put((replay.marked, sent))
+            raise unsure
+        replay.sent = bisect_right(replay.plan, wave[-1].number)
+        self._changed.set()
+        await self._marking.put((replay.sent, sent))
+
+    async def _read(self) -> AsyncGenerator[list[Letter]]:
+        """Yield what is left of the plan, whole, reading one step ahead; letters that are gone are passed over."""
+        plan, at, size = self._replay.plan, self._replay.sent, FIRST
+        ahead = asyncio.create_task(self._desk.numbered(plan[at : at + size].tolist(), whole=True))
+        try:
+            while at < len(plan):
+                letters, at = await ahead, at + size
+                weight = sum(len(x.body.data) for x in letters)
+                size = min(2 * size, MOST) if weight < BYTES // 4 else max(size // 2, 1) if weight > BYTES else size
+                ahead = asyncio.create_task(self._desk.numbered(plan[at : at + size].tolist(), whole=True))
+                if letters:
+                    yield letters
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _check(self) -> None:
+        """Stop when it was asked to, or when too much failed; wait while too much is awaited."""
+        if self._stopping.is_set():
+            raise StoppedError("it was told to")
+        if time.monotonic() - self._checked < CHECK:
+            return
+        self._checked = time.monotonic()
+        while len(self._outcomes) > AWAITED:
+            await self._pause(0.1)
+        replay = self._replay
+        failed = self._desk.statuses_of(replay.plan)["returned"] + len(replay.refused) - replay.forgiven
+        if failed > replay.wish.max_failures:
+            raise StopError(f"{failed} letters failed, {replay.wish.max_failures} may")
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        if self._stopping.is_set():
+            raise StoppedError("it was told to")
+
+    async def _keep_saving(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._replays.save(self._replay)
+            except DependencyDownError:
+                await asyncio.sleep(RETRY)
+                self._changed.set()
+
+    async def _keep_marking(self) -> None:
+        while True:
+            end, letters = await self._marking.get()
+            taken = 1
+            while len(letters) < MOST and not self._marking.empty():
+                end, more = self._marking.get_nowait()
+                letters, taken = [*letters, *more], taken + 1
+            await self._mark(letters)
+            self._replay.marked = max(end, self._replay.marked)
+            self._changed.set()
+            for _ in range(taken):
+                self._marking.task_done()
+
+    async def _mark(self, letters: Sequence[Letter]) -> None:
+        wish = self._replay.wish
+        reason = f"{wish.reason} (replay {self._replay.id[-SHORT:]})".strip()
+        while letters:
+            try:
+                await self._outcomes.mark(letters, wish.actor, reason)
+            except DependencyDownError as e:
+                log.warning("marking waits", extra={"fields": {"replay": self._replay.id, "reason": str(e)}})
+                await asyncio.sleep(RETRY)
+            except Exception:  # a marking that ends would leave the replay waiting for ever
+                log.exception("marking failed, tried again", extra={"fields": {"replay": self._replay.id}})
+                await asyncio.sleep(RETRY)
+            else:
+                return
