@@ -80,3 +80,13 @@ async def test_a_failure_is_told_to_all_who_asked_and_the_next_question_is_asked
     neighbour.error = None
     neighbour.may.release()
     assert await batching("a") == "a 2"
+
+
+async def test_too_few_answers_are_a_failure_and_keep_nobody_waiting() -> None:
+    async def ask(questions: Sequence[str]) -> list[str]:
+        return list(questions[:1])
+
+    batching = Batching(ask, most=3)
+    async with asyncio.timeout(5):
+        found = await asyncio.gather(*[batching(q) for q in "ab"], return_exceptions=True)
+    assert [type(e) for e in found] == [ValueError, ValueError]

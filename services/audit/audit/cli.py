@@ -64,7 +64,7 @@ def search(
     if as_json:
         print_json({"records": found})
     elif found:
-        out.print(showing.records(found, wide=showing.room_for(out)))
+        out.print(showing.records(found, wide=showing.room_for_details()))
         if len(found) == limit:
             err.print(f"[dim]the first {limit}; --limit shows more, --since and --until narrow it[/]")
     else:
@@ -126,7 +126,7 @@ def trace(
         print_json({"traces": [{"trace": t, "steps": _plain(steps)} for t, steps in known.items()]})
         return
     for t, steps in known.items():
-        out.print(showing.trail(t, steps, wide=showing.room_for(out)))
+        out.print(showing.trail(t, steps, wide=showing.room_for_details()))
 
 
 def _service(data: Path, url: str | None) -> ServiceClient:

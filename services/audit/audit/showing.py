@@ -7,15 +7,12 @@ from typing import Any
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from audit.trail import Step
+from warren.cli.console import out, uncut
 from warren.contracts import rfc3339
-
-UNCUT = 200
-"""Columns where there is no terminal."""
 
 WIDE = 110
 """Columns from which details have room."""
@@ -24,11 +21,10 @@ _LEVELS = {"warning": "yellow", "error": "red", "critical": "bold red"}
 _SOURCES = {"audit": "cyan", "log": ""}
 
 
-def room_for(console: Console) -> bool:
-    """Widen a console that is no terminal, where nothing is to be cut; say whether details have room."""
-    if not console.is_terminal:
-        console.width = max(console.width, UNCUT)
-    return console.width >= WIDE
+def room_for_details() -> bool:
+    """Show tables whole where there is no terminal; say whether details have room."""
+    uncut()
+    return out.width >= WIDE
 
 
 def records(found: Iterable[Mapping[str, Any]], *, wide: bool) -> Table:

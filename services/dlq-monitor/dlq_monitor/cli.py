@@ -25,15 +25,12 @@ from dlq_monitor.cli_replay import app as replays_app
 from dlq_monitor.cli_replay import replay
 from dlq_monitor.cli_rules import app as rules_app
 from dlq_monitor.cli_transfer import export, import_letters
-from warren.cli.console import err, fail, out, print_json
+from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
 from warren.cli.service_client import ServiceClient
 
 MAX_LETTERS = 1000
-UNCUT = 200
-"""Columns where there is no terminal, and nothing is to be cut."""
-
 Id = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or as much of it as no other begins with.")]
 
 app = typer.Typer(
@@ -68,7 +65,7 @@ def list_letters(
     if as_json:
         print_json({"total": found["total"], "items": found["items"]})
     elif found["items"]:
-        _uncut()
+        uncut()
         out.print(showing.letters(found["items"]))
         if found["total"] > len(found["items"]):
             err.print(f"[dim]{len(found['items'])} of {found['total']}; --limit shows more[/]")
@@ -120,7 +117,7 @@ def groups(
     elif id is None and not found["items"]:
         err.print("no groups of that kind")
     else:
-        _uncut()
+        uncut()
         out.print(shown)
 
 
@@ -140,7 +137,7 @@ def show(
     if as_json:
         print_json(found)
     else:
-        _uncut()
+        uncut()
         out.print(showing.letter(found, body=body))
 
 
@@ -187,11 +184,6 @@ def _done(letter: dict[str, Any], words: str, as_json: bool) -> None:
         print_json(letter)
     else:
         out.print(f"[green]✓[/] letter {letter['id'][: showing.SHORT]}: {words}", soft_wrap=True)
-
-
-def _uncut() -> None:
-    if not out.is_terminal:
-        out.width = max(out.width, UNCUT)
 
 
 @app.callback()

@@ -26,16 +26,13 @@ from dlq_monitor.cli_options import (
     group_id,
     letter_id,
 )
-from warren.cli.console import err, fail, out, print_json
+from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
 from warren.cli.service_client import ServiceClient
 
 FAILED = 3
 CUT_OFF = 4
-UNCUT = 200
-"""Columns where there is no terminal, and nothing is to be cut."""
-
 INTERVAL = 0.2
 """Seconds between two looks at how far it is."""
 
@@ -136,7 +133,7 @@ def list_replays(data: Data = DEFAULT_DATA, url: Url = None, as_json: Json = Fal
     if as_json:
         print_json(found)
     elif found["items"]:
-        _uncut()
+        uncut()
         out.print(showing.replays(found["items"]))
     else:
         err.print("no replays")
@@ -149,7 +146,7 @@ def show(id: End, data: Data = DEFAULT_DATA, url: Url = None, as_json: Json = Fa
     if as_json:
         print_json(found)
     else:
-        _uncut()
+        uncut()
         out.print(showing.replays([found]))
 
 
@@ -216,7 +213,7 @@ def _follow(service: ServiceClient, found: dict[str, Any], who: dict[str, str], 
     elif not wait:
         err.print(f"[green]✓[/] begun: `warren dlq replays show {found['id'][-showing.SHORT :]}`")
     else:
-        _uncut()
+        uncut()
         out.print(showing.replays([found]))
         if found["why"]:
             err.print(f"{found['state']}: {found['why']}", markup=False)
@@ -227,7 +224,7 @@ def _follow(service: ServiceClient, found: dict[str, Any], who: dict[str, str], 
 
 
 def _show_plan(plan: dict[str, Any]) -> None:
-    _uncut()
+    uncut()
     err.print(showing.plan(plan["parts"]))
     err.print(f"{plan['total']} letters; what dies from now on is not among them")
     if plan["at_least_once"]:
@@ -236,12 +233,6 @@ def _show_plan(plan: dict[str, Any]) -> None:
         err.print(f"[dim]{plan['busy']} more are part of another replay[/]")
     if plan["unsendable"]:
         err.print(f"[dim]{plan['unsendable']} more can't go back: it is not known which queue they died in[/]")
-
-
-def _uncut() -> None:
-    for console in (out, err):
-        if not console.is_terminal:
-            console.width = max(console.width, UNCUT)
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {"list": list_replays, "show": show, "cancel": cancel, "resume": resume}

@@ -262,10 +262,7 @@ class Desk:
 
     async def export(self, choice: Choice) -> AsyncIterator[Letter]:
         """Yield the letters of a choice whole, the oldest first; those that are parked meanwhile are not among them."""
-        groups = self._chosen(choice)
-        statuses = choice.statuses or frozenset(STATUSES)
-        since = choice.since.timestamp() if choice.since else None
-        numbers = self._ledger.newest(groups, statuses, since=since, before=None, limit=len(self._ledger))[::-1]
+        numbers = sorted(n for _, some in self.chosen(choice) for n in some)
         for at in range(0, len(numbers), WHOLE_AT_ONCE):
             for letter in await self._letters.numbered(numbers[at : at + WHOLE_AT_ONCE], whole=True):
                 yield letter

@@ -45,11 +45,11 @@ class Batching(Generic[Q, A]):
 
     async def _answer(self, questions: Sequence[Q], answers: Sequence[asyncio.Future[A]]) -> None:
         try:
-            found = await self._ask(questions)
+            found = list(zip(answers, await self._ask(questions), strict=True))
         except Exception as e:  # noqa: BLE001 - it is raised to those who asked
             for answer in answers:
                 answer.set_exception(e)
                 answer.exception()  # whoever asked may have given up
         else:
-            for answer, one in zip(answers, found, strict=True):
+            for answer, one in found:
                 answer.set_result(one)

@@ -16,6 +16,10 @@ err = Console(stderr=True, highlight=False)
 """What went wrong, and progress where the output is for a machine."""
 
 
+UNCUT = 200
+"""Columns where there is no terminal."""
+
+
 def complain(message: str) -> None:
     """Print one sentence in red to standard error; what follows its first line is shown dim."""
     first, _, rest = message.partition("\n")
@@ -28,6 +32,13 @@ def fail(message: str, code: int = 2) -> NoReturn:
     """Complain and end the command with an exit code."""
     complain(message)
     raise typer.Exit(code)
+
+
+def uncut() -> None:
+    """Show tables whole where there is no terminal: what reads them there cuts by itself."""
+    for console in (out, err):
+        if not console.is_terminal:
+            console.width = max(console.width, UNCUT)
 
 
 def print_json(content: Any) -> None:

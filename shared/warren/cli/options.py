@@ -26,13 +26,19 @@ _SPAN = re.compile(r"(\d{1,9})(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
+def span(text: str) -> timedelta | None:
+    """Read `30s`, `15m`, `2h`, `7d`; None for anything else."""
+    found = _SPAN.fullmatch(text)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+
+
 def moment(text: str | None) -> str | None:
     """Read `2h` (ago) or an RFC 3339 time; returns RFC 3339."""
     if text is None:
         return None
     try:
-        if span := _SPAN.fullmatch(text):
-            return rfc3339(now() - timedelta(**{_UNITS[span[2]]: int(span[1])}))
+        if (ago := span(text)) is not None:
+            return rfc3339(now() - ago)
         return rfc3339(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         fail(f"{text!r} is no time: say 30s, 15m, 2h, 7d (ago) or 2026-11-23T05:00:00Z")

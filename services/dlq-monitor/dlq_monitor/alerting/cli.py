@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,20 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from dlq_monitor.alerting import showing
-from warren.cli.console import err, fail, out, print_json
+from dlq_monitor.cli_options import Actor, actor_name, asked
+from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
-from warren.cli.options import DEFAULT_DATA, Data, Json, Url
+from warren.cli.options import DEFAULT_DATA, Data, Json, Url, span
 from warren.cli.service_client import RefusedError, ServiceClient, ServiceError
-from warren.errors import WarrenError
 
-UNCUT = 200
-"""Columns where there is no terminal, and nothing is to be cut."""
-
-_SPAN = re.compile(r"(\d{1,9})(s|m|h|d)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _ID = re.compile(r"[0-9a-f-]{1,36}")
-
-Actor = Annotated[str | None, typer.Option(metavar="NAME", help="Who does it; your login name if not given.")]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,7 +44,7 @@ def list_alerts(
     if as_json:
         print_json({**alerts, "silences": silences["items"], "channels": channels["items"]})
         return
-    _uncut()
+    uncut()
     if alerts["items"]:
         out.print(showing.alerts(alerts["items"]))
     else:
@@ -78,7 +70,7 @@ def send_test(
     if not channel.isalpha():
         fail(f"{channel!r} is no channel", 1)
     try:
-        told = _service(data, url).post(f"/alerts/test/{channel}", {"actor": _actor(actor)})
+        told = _service(data, url).post(f"/alerts/test/{channel}", {"actor": actor_name(actor)})
     except (RefusedError, ServiceError) as e:
         fail(str(e), 1)
     _done(told, f"{channel} took the test", as_json)
@@ -91,7 +83,7 @@ def send_test(
 def silence(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="Name of the alert; * stands for anything.")],
     reason: Annotated[str, typer.Option(help="Why; it stays on record.")],
-    span: Annotated[str, typer.Option("--for", metavar="TIME", help="30s, 15m, 2h, 7d.")],
+    duration: Annotated[str, typer.Option("--for", metavar="TIME", help="30s, 15m, 2h, 7d.")],
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only with this label.")] = None,
     actor: Actor = None,
     data: Data = DEFAULT_DATA,
@@ -99,8 +91,8 @@ def silence(
     as_json: Json = False,
 ) -> None:
     """Keep alerts from being told for a time; what still fires at its end is told then."""
-    wanted = {"alert": alert, "labels": _labels(label or []), "reason": reason, "seconds": _seconds(span)}
-    made = _service(data, url).post("/silences", {**wanted, "actor": _actor(actor)})
+    wanted = {"alert": alert, "labels": _labels(label or []), "reason": reason, "seconds": _seconds(duration)}
+    made = _service(data, url).post("/silences", {**wanted, "actor": actor_name(actor)})
     _done(made, f"silence {made['id']} until {made['until']}", as_json)
 
 
@@ -115,10 +107,7 @@ def unsilence(
     """End a silence."""
     if not _ID.fullmatch(id):
         fail(f"{id!r} is no silence's id, see `warren alerts list`", 1)
-    try:
-        ended = _service(data, url).post(f"/silences/{id}/end", {"actor": _actor(actor)})
-    except RefusedError as e:
-        fail(str(e), 1)
+    ended = asked(lambda: _service(data, url).post(f"/silences/{id}/end", {"actor": actor_name(actor)}))
     _done(ended, f"silence {ended['id']} is over", as_json)
 
 
@@ -127,9 +116,9 @@ def _service(data: Path, url: str | None) -> ServiceClient:
 
 
 def _seconds(text: str) -> int:
-    if not (span := _SPAN.fullmatch(text)):
+    if (found := span(text)) is None:
         fail(f"{text!r} is no span of time: say 30s, 15m, 2h, 7d")
-    return int(span[1]) * _SECONDS[span[2]]
+    return int(found.total_seconds())
 
 
 def _labels(given: list[str]) -> dict[str, str]:
@@ -139,25 +128,11 @@ def _labels(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _actor(given: str | None) -> str:
-    if given:
-        return given
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        raise WarrenError("your login name is not known here: give --actor NAME") from None
-
-
 def _done(told: dict[str, Any], words: str, as_json: bool) -> None:
     if as_json:
         print_json(told)
     else:
         out.print(f"[green]✓[/] {words}", soft_wrap=True, markup=True)
-
-
-def _uncut() -> None:
-    if not out.is_terminal:
-        out.width = max(out.width, UNCUT)
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {

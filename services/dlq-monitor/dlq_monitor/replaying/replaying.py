@@ -115,6 +115,7 @@ class Replaying:
                     await asyncio.shield(asyncio.wait([task]))
             if not task.done():
                 task.cancel()
+        replay.ended = replay.ended or now()
         await self._store.save(replay)
 
     async def resume(self, replay: Replay, actor: str) -> None:
