@@ -19,6 +19,10 @@ ATTEMPT = "x-warren-attempt"
 REPLAYS = "x-warren-replays"
 LETTER = "x-warren-letter"
 """Names the letter at dlq-monitor that a replayed message was: should it die again, it is known which one came back."""
+REPLACES = "x-warren-replaces"
+"""On an edited replay: the id of the message that it takes the place of."""
+LINKED = "x-warren-linked-trace"
+"""On a replay, which is a new trace: the `traceparent` that the message had before."""
 MAX_ATTEMPT = 1000
 """More than any event gets: what is higher was not counted by us."""
 

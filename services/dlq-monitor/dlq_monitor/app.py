@@ -14,6 +14,7 @@ from dlq_monitor.alerting.letters import WaitingLetters
 from dlq_monitor.alerting.repository import AlertStore
 from dlq_monitor.decisions import Decisions
 from dlq_monitor.desk import Desk
+from dlq_monitor.edit_routes import router as edit_router
 from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
 from dlq_monitor.replaying import routes as replay_routes
@@ -59,7 +60,10 @@ def build(settings: DlqSettings) -> Service:
 
     awaiting, feed = outcomes(settings, desk, consuming.facts, watcher, watch)
     replays = replaying(settings, desk, mongo.database, consuming.failed, awaiting)
-    decisions = Decisions(desk, consuming.failed, consuming.facts, awaiting, topology)
+    limit = settings.dlq_body_limit
+    decisions = Decisions(
+        desk, consuming.failed, consuming.facts, awaiting, topology, body_limit=limit, actor=settings.service
+    )
     for queue in dead:
         parking = Parking(
             queue,
@@ -67,7 +71,7 @@ def build(settings: DlqSettings) -> Service:
             consuming.facts,
             died_again=awaiting.died_again,
             topology=topology,
-            body_limit=settings.dlq_body_limit,
+            body_limit=limit,
             actor=settings.service,
         )
         consuming.consume(queue, parking.handle, accepts=None, whole=True)
@@ -87,6 +91,7 @@ def build(settings: DlqSettings) -> Service:
     guard = service_token(settings)
     app.include_router(transfer_router(desk, guard))
     app.include_router(router(desk, decisions, guard))
+    app.include_router(edit_router(decisions, guard))
     app.include_router(group_router(desk, guard))
     app.include_router(replay_routes.router(desk, decisions, replays, topology, dead, guard))
     app.include_router(rules_router(rules, guard))

@@ -24,7 +24,8 @@ GroupOption = Annotated[
     str | None, typer.Option("--group", metavar="ID", help="Only this group, see `warren dlq groups`.")
 ]
 StatusOption = Annotated[
-    Literal["open", "new", "held", "retrying", "replayed", "resolved", "returned", "discarded"] | None,
+    Literal["open", "new", "held", "retrying", "replayed", "resolved", "returned", "discarded", "edited", "replaced"]
+    | None,
     typer.Option("--status", help="Only letters of this status; open: new, held or retrying."),
 ]
 

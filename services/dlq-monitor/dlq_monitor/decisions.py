@@ -1,7 +1,9 @@
-"""What is decided about a letter: send it again, give it up, take that back. Each with who and why, told as a fact.
+"""What is decided about a letter: send it again (as it was, or edited), give it up, take that back; who, why, told.
 
 A replay is published and confirmed first, and only then marked: a crash in between leaves the letter open, and it may
 be sent twice. It keeps its message id, so a consumer that knows it already does nothing with it.
+
+An edited copy is stored first, then its original is marked as replaced, and only then the copy can be sent: never both.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from dlq_monitor.editing import Draft, Edit, draft
+from dlq_monitor.groups import Choice
 from dlq_monitor.handlers import Facts, told
 from dlq_monitor.model import Letter, Status, Step, Telling
-from dlq_monitor.resending import resent
+from dlq_monitor.resending import resent, traced
 from warren.contracts import now
 from warren.contracts.events import DeadLetterDiscarded
 from warren.envelope import Event
@@ -38,6 +42,8 @@ class Shelf(Protocol):
     """Where letters are kept (see `dlq_monitor.desk.Desk`)."""
 
     async def beginning_with(self, prefix: str) -> list[Letter]: ...
+    async def take(self, letters: Sequence[Letter]) -> int: ...
+    async def of(self, choice: Choice) -> list[Letter]: ...
     async def settle(self, letter: Letter, status: Status, step: Step) -> bool: ...
     @property
     def claimed(self) -> Collection[int]: ...
@@ -60,7 +66,19 @@ class Sender(Protocol):
 class Decisions:
     """Finds letters and carries decisions out, one at a time."""
 
-    def __init__(self, shelf: Shelf, sender: Sender, facts: Facts, outcomes: Awaiting, topology: Topology) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        sender: Sender,
+        facts: Facts,
+        outcomes: Awaiting,
+        topology: Topology,
+        *,
+        body_limit: int,
+        actor: str,
+    ) -> None:
+        self._body_limit = body_limit
+        self._actor = actor
         self._shelf = shelf
         self._sender = sender
         self._facts = facts
@@ -84,16 +102,54 @@ class Decisions:
             again = resent(letter, self._topology)
             if isinstance(again, str):
                 raise RefusedError(again)
-            await self._outcomes.expect([letter])
+            return await self._send(letter, again, actor, reason)
+
+    async def draft(self, prefix: str, edit: Edit, actor: str, reason: str) -> tuple[Letter, Draft]:
+        """Return a letter and what would be sent in its place; raises as `replay`, and `ContractError`."""
+        letter = await self._open(prefix)
+        limit = self._body_limit
+        found = draft(letter, edit, self._topology, actor=actor, reason=reason, body_limit=limit)
+        if isinstance(found, str):
+            raise RefusedError(found)
+        return letter, found
+
+    async def edit(self, prefix: str, edit: Edit, actor: str, reason: str) -> tuple[Letter, Letter, Draft]:
+        """Send an edited copy in a letter's place; returns the letter and the copy. Raises as `draft`."""
+        async with self._one_at_a_time:
+            letter, found = await self.draft(prefix, edit, actor, reason)
+            await self._shelf.take([found.copy])
+            copy = await self.letter(found.copy.id)
+            if not await self._shelf.settle(letter, "replaced", Step("replaced", actor, reason, now(), copy.id)):
+                raise RefusedError("someone else has just decided about it")
             try:
-                await self._sender.publish(again)
-            except BaseException as e:
-                self._outcomes.forget([letter])
-                if isinstance(e, UnroutableError):
-                    raise RefusedError(f"no queue takes it any more: is {letter.queue} still there?") from None
-                raise
-            await self._outcomes.mark([letter], actor, reason)
-            return await self.letter(letter.id)
+                copy = await self._send(copy, found.event, actor, reason)
+            except (RefusedError, DependencyDownError) as e:
+                await self._keep(copy, f"it could not be sent: {e}")
+                raise RefusedError(f"the edited copy is kept as letter {copy.id}, but not sent: {e}") from None
+            return await self.letter(letter.id), copy, found
+
+    async def finish(self) -> None:
+        """Leave edited copies to people whose sending was cut off after they had taken their original's place."""
+        async with self._one_at_a_time:
+            for copy in await self._shelf.of(Choice(statuses=frozenset({"edited"}))):
+                for original in await self._shelf.beginning_with(copy.replaces):
+                    if original.replaced_by == copy.id:
+                        await self._keep(copy, "its sending was cut off")
+
+    async def _keep(self, copy: Letter, reason: str) -> None:
+        await self._shelf.settle(copy, "held", Step("held", self._actor, reason, now()))
+
+    async def _send(self, letter: Letter, again: Event, actor: str, reason: str) -> Letter:
+        await self._outcomes.expect([letter])
+        try:
+            await self._sender.publish(traced(again, letter))
+        except BaseException as e:
+            self._outcomes.forget([letter])
+            if isinstance(e, UnroutableError):
+                raise RefusedError(f"no queue takes it any more: is {letter.queue} still there?") from None
+            raise
+        await self._outcomes.mark([letter], actor, reason)
+        return await self.letter(letter.id)
 
     async def discard(self, prefix: str, actor: str, reason: str) -> Letter:
         """Give a letter up; it stays on record. Raises `UnknownLetterError` and `RefusedError`."""
@@ -113,6 +169,10 @@ class Decisions:
         letter = await self.letter(prefix)
         if letter.status == "returned":
             raise RefusedError("it was sent again and died again, as another letter")
+        if letter.status == "edited":
+            raise RefusedError("it is an edited copy that did not take its original's place: edit that one again")
+        if letter.status == "replaced":
+            raise RefusedError(f"an edited copy took its place: letter {letter.replaced_by}")
         if not letter.is_open:
             last = next(s for s in reversed(letter.history) if s.action == letter.status)
             raise RefusedError(f"it was {letter.status} already, by {last.actor}")

@@ -80,7 +80,8 @@ class Desk:
         self._ledger = Ledger()
         self._groups: dict[str, Group] = {}
         self._said: dict[str, Said] = {}
-        self._loaded = False
+        self.loaded = False
+        """Whether all letters are read."""
         self.claimed: set[int] = set()
         """Numbers of letters that a replay is about to send: nobody else decides about them."""
         self._parking = asyncio.Lock()
@@ -94,7 +95,7 @@ class Desk:
         async for some in self._letters.all():
             for letter in some:
                 self._enter(letter)
-        self._loaded = True
+        self.loaded = True
         for group in list(self._groups.values()):
             await self._reopen(group)
         self._measure()
@@ -224,6 +225,10 @@ class Desk:
             for g in self._chosen(choice)
         ]
         return [(kind, numbers) for kind, numbers in found if numbers]
+
+    async def of(self, choice: Choice) -> list[Letter]:
+        """Return the letters of a choice of few, without headers and bodies."""
+        return await self.numbered([n for _, some in self.chosen(choice) for n in some])
 
     def statuses_of(self, numbers: Collection[int]) -> Counter[Status]:
         """Return how many of these letters have each status."""
@@ -375,7 +380,7 @@ class Desk:
         return [g.id for g in self._groups.values() if choice.takes(g)]
 
     def _check_loaded(self) -> None:
-        if not self._loaded:
+        if not self.loaded:
             raise DependencyDownError(STORE, "the letters are still being counted")
 
     def _measure(self) -> None:

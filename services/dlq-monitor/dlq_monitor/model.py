@@ -12,10 +12,11 @@ from warren.contracts import now
 from warren.contracts.events import DeadLetter, DeadLetterDiscarded, DeadLetterParked, DeadLetterReplayed
 from warren.envelope import Event
 
-Status = Literal["new", "held", "retrying", "replayed", "resolved", "returned", "discarded"]
+Status = Literal["new", "held", "retrying", "replayed", "resolved", "returned", "discarded", "edited", "replaced"]
 """`new`: nothing was decided. `held`: it waits for people. `retrying`: a rule will send it. `replayed`: it was sent,
 its outcome is awaited. `resolved`: its effect was seen. `returned`: it died again, and is open as a letter of its own.
-`discarded`: it was given up."""
+`discarded`: it was given up. `edited`: it is an edited copy that does not yet take its original's place. `replaced`: an
+edited copy took its place."""
 
 OPEN: tuple[Literal["new", "held", "retrying"], ...] = ("new", "retrying", "held")
 """Those that something is still to be done about, the most urgent first."""
@@ -42,6 +43,8 @@ class Step:
     actor: str
     reason: str
     time: datetime
+    letter: str = ""
+    """Another letter that it tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,19 @@ class Letter:
     def tells_of_letters(self) -> bool:
         """Whether it is itself one of the facts below: telling of its death would go round in circles."""
         return self.type.startswith("deadletter.")
+
+    @property
+    def replaces(self) -> str:
+        """The letter that it is an edited copy of, or nothing."""
+        return self._named_by("edited")
+
+    @property
+    def replaced_by(self) -> str:
+        """The edited copy that took its place, or nothing."""
+        return self._named_by("replaced")
+
+    def _named_by(self, action: str) -> str:
+        return next((s.letter for s in reversed(self.history) if s.action == action), "")
 
     @property
     def origin_known(self) -> bool:

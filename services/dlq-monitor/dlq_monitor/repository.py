@@ -263,7 +263,8 @@ def _letter(document: Document) -> Letter:
 
 
 def _step(step: Step) -> Document:
-    return {"action": step.action, "actor": step.actor, "reason": step.reason, "time": step.time}
+    kept = {"action": step.action, "actor": step.actor, "reason": step.reason, "time": step.time}
+    return kept | ({"letter": step.letter} if step.letter else {})
 
 
 def _text(values: Mapping[str, Any]) -> str:

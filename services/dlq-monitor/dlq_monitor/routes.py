@@ -14,6 +14,7 @@ from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
 from dlq_monitor.desk import Desk
 from dlq_monitor.groups import Choice
 from dlq_monitor.model import OPEN, Body, Letter, Status, Step
+from dlq_monitor.resending import own_headers
 from dlq_monitor.tagging import tagged
 from warren.contracts import rfc3339
 
@@ -86,14 +87,20 @@ def whole(letter: Letter) -> dict[str, Any]:
         "seen": letter.seen,
         "properties": tagged(dict(letter.properties)),
         "headers": tagged(dict(letter.headers)),
+        "editable": {"headers": tagged(own_headers(letter.headers))},
         "body": _body(letter.body),
+        "replaces": letter.replaces or None,
+        "replaced_by": letter.replaced_by or None,
         "history": steps(letter.history),
     }
 
 
 def steps(history: Sequence[Step]) -> list[dict[str, Any]]:
     """Return a history, the oldest step first."""
-    return [{"action": s.action, "actor": s.actor, "reason": s.reason, "time": rfc3339(s.time)} for s in history]
+    return [
+        {"action": s.action, "actor": s.actor, "reason": s.reason, "time": rfc3339(s.time), "letter": s.letter or None}
+        for s in history
+    ]
 
 
 def _body(body: Body) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from dlq_monitor.decisions import Decisions, RefusedError
 from dlq_monitor.desk import Desk
@@ -23,6 +24,9 @@ INTERVAL = 0.5
 RETRY = 5.0
 """Seconds after which a plan is tried again when store or broker were away."""
 
+FINISH = 60.0
+"""Seconds between two looks for edited copies whose sending was cut off."""
+
 AT_ONCE = 20
 """Letters that are read at once: they may be large."""
 
@@ -36,9 +40,13 @@ class Ruling:
 
     async def run(self) -> None:
         """Do what is due, again and again."""
+        finished = 0.0
         while True:
             numbers = self._desk.take_due(AT_ONCE)
             try:
+                if self._desk.loaded and time.monotonic() - finished > FINISH:
+                    finished = time.monotonic()
+                    await self._decisions.finish()
                 for letter in await self._desk.numbered(numbers):
                     if letter.number in self._desk.claimed:
                         self._desk.put_off([letter.number], RETRY)

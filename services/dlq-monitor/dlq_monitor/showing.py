@@ -28,6 +28,8 @@ _COLOURS = {
     "returned": "yellow",
     "resolved": "green",
     "discarded": "dim",
+    "edited": "cyan",
+    "replaced": "dim",
     "reopened": "bold red",
 }
 _STATES = {"running": "cyan", "settling": "cyan", "done": "green", "cancelled": "yellow", "stopped": "bold red"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -60,6 +61,7 @@ class _Step(_Strict):
     actor: str
     reason: str
     time: AwareDatetime
+    letter: str = ""
 
 
 class Line(_Strict):
@@ -128,5 +130,5 @@ def exported(letter: Letter) -> dict[str, Any]:
         "body_kept": len(letter.body.data),
         "body_size": letter.body.size,
         "body_sha256": letter.body.sha256,
-        "history": [{"action": s.action, "actor": s.actor, "reason": s.reason, "time": s.time} for s in letter.history],
+        "history": [asdict(s) for s in letter.history],
     }

@@ -99,7 +99,7 @@ def _passive(headers: Mapping[str, Any]) -> dict[str, Any]:
         if name.startswith(_BROKERS):
             continue
         header = {NOTE + name.lower(): _note(headers[name])} if name in _ACTIVE else {name: headers[name]}
-        room -= (size := _size(header))
+        room -= (size := header_bytes(header))
         if room < 0:
             room += size
             dropped += 1
@@ -112,10 +112,10 @@ def _note(value: Any) -> str:
     return str(value)[:MAX_NOTE_CHARACTERS]
 
 
-def _size(header: dict[str, Any]) -> int:
-    """Return the bytes a header takes; more than there can be room for if it cannot be written at all."""
+def header_bytes(headers: Mapping[str, Any]) -> int:
+    """Return the bytes that headers take; more than there can be room for if they cannot be written at all."""
     try:
-        return len(field_table(header))
+        return len(field_table(dict(headers)))
     except (TypeError, ValueError, OverflowError, RecursionError, struct.error):
         return MAX_HEADER_BYTES + 1
 

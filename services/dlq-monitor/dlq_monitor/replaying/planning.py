@@ -67,11 +67,12 @@ def planned(
             key = (SEVERAL if several else kind.queue, kind.type)
             counts[key] = counts.get(key, 0) + len(free)
             numbers += free
-    parts = [_part(queue, type_, count, topology, to) for (queue, type_), count in sorted(counts.items())]
+    parts = [part(queue, type_, count, topology, to) for (queue, type_), count in sorted(counts.items())]
     return Plan(array("q", sorted(numbers)), parts, left_out, unsendable)
 
 
-def _part(queue: str, type_: str, count: int, topology: Topology, to: Target | None) -> Part:
+def part(queue: str, type_: str, count: int, topology: Topology, to: Target | None = None) -> Part:
+    """Return the way of `count` letters of a type that died in `queue`."""
     if to is not None:
         return Part("", to.exchange, type_, count, "quiet", at_least_once=True)
     known = topology.named(queue)

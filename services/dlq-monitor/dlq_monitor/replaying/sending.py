@@ -20,7 +20,7 @@ from dlq_monitor.model import Letter
 from dlq_monitor.replaying.model import Pace, Replay
 from dlq_monitor.replaying.outcomes import Outcomes
 from dlq_monitor.replaying.repository import Replays
-from dlq_monitor.resending import resent
+from dlq_monitor.resending import resent, traced
 from warren.envelope import Event
 from warren.errors import DependencyDownError, UnroutableError, WarrenError
 from warren.topology import Topology
@@ -192,7 +192,7 @@ class Sending:
                     refused.append((letter, again))
                 else:
                     ready.append(letter)
-                    events.append(again)
+                    events.append(traced(again, letter))
         await self._outcomes.expect(ready, replay.wish.to)
         try:
             results = await self._sender.publish_each(events)
