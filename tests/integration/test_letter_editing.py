@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from typer.testing import CliRunner, Result
 
 from chat.app import build as build_chat
 from chat.settings import ChatSettings
 from dlq_monitor.app import build
+from dlq_monitor.cli import app as cli
 from dlq_monitor.settings import DlqSettings
 from tests.support.services import Running, Services
 from tests.support.space import Space
@@ -204,3 +209,46 @@ async def _only(dlq: Running, status: str) -> dict[str, Any]:
         return await _letter(dlq, rows[0]["id"]) if len(rows) == 1 else None
 
     return await eventually(one)
+
+
+async def test_on_the_command_line(
+    wire: Wire, dlq: Running, space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARREN_SERVICE_TOKEN", space.service_token)
+    await _die(wire, replace(_post(body="wrong"), headers={"mine": 7}), QUEUE)
+    letter = await _only(dlq, "held")
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(
+            CliRunner().invoke, cli, ["edit", letter["id"][:8], "--url", dlq.url, *arguments]
+        )
+
+    printed = await run("--print")
+    found = orjson.loads(printed.stdout)
+    assert (found["type"], found["headers"], found["body"]["body"]) == ("message.post.v1", {"mine": 7}, "wrong")
+    file = tmp_path / "letter.json"
+    file.write_text(printed.stdout)
+    assert "nothing was changed" in (await run("--file", str(file))).stderr
+
+    file.write_bytes(orjson.dumps({**found, "body": {"room": 5}}))
+    wrong = await run("--file", str(file), "--yes")
+    assert (wrong.exit_code, "message.post.v1: " in wrong.stderr, str(file) in wrong.stderr.replace("\n", "")) == (
+        1,
+        True,
+        True,
+    )
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!{sys.executable}\nimport sys\np = sys.argv[1]\nt = open(p).read()\n" + _EDIT)
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    plan = orjson.loads((await run("--dry-run", "--json")).stdout)
+    assert (plan["queue"], plan["checked"]) == (QUEUE, "message.post.v1")
+    done = await run("--yes", "--reason", "a wrong word")
+    assert (done.exit_code, "sent as letter" in done.stdout) == (0, True), done.stderr
+    assert "it is a valid message.post.v1" in done.stderr
+    sent = await wire.take(QUEUE)
+    assert (orjson.loads(sent.body)["body"], sent.headers["mine"]) == ("right", 7)
+    assert (await run("--file", str(file))).exit_code == 1, "it was replaced"
+
+
+_EDIT = 'open(p, "w").write(t.replace("wrong", "right"))\n'

@@ -1,4 +1,4 @@
-"""`warren dlq list|groups|show|replay|discard|restore|…`. Exit code 1: no such letter, or refused; 2: wrong use."""
+"""`warren dlq list|groups|show|replay|edit|discard|restore|…`. Exit code 1: refused, or none there; 2: wrong use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dlq_monitor import showing
+from dlq_monitor.cli_edit import edit
 from dlq_monitor.cli_options import (
     Actor,
     Cause,
@@ -196,6 +197,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "groups": groups,
     "show": show,
     "replay": replay,
+    "edit": edit,
     "discard": discard,
     "restore": restore,
     "export": export,

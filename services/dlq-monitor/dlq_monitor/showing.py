@@ -176,6 +176,8 @@ def _facts(found: Mapping[str, Any]) -> Table:
         "at": found["time"],
         "attempt": found["attempt"],
         "group": found["group"],
+        "copy of": found["replaces"],
+        "replaced by": found["replaced_by"],
         "sent again": f"{found['replays']} times before" if found["replays"] else None,
         "sent to": f"{found['exchange'] or 'the default exchange'} with key {found['routing_key'] or '(none)'}",
         "trace": found["trace"],
