@@ -30,7 +30,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import Wire
 from warren.contracts import User, now
 from warren.contracts.commands import PostMessage
-from warren.envelope import Event, event
+from warren.envelope import LINKED, REPLAYS, TRACEPARENT, Event, event
 from warren.messaging import codec, failures
 from warren.topology import COMMANDS, DEAD, EPHEMERAL, EVENTS
 
@@ -192,7 +192,7 @@ async def test_what_the_broker_gives_up_is_parked_and_can_be_sent_back(dlq: Runn
     ]
     again = await eventually(lambda: _with_id(wire, "audit.events", "m-2"))
     assert (again.body, again.routing_key, again.type) == (b"\xff\x00binary", "room.1", "x")
-    kept = {k: v for k, v in again.headers.items() if k != "x-delivery-count"}
+    kept = {k: v for k, v in again.headers.items() if k not in {"x-delivery-count", TRACEPARENT}}
     assert kept == {"b": bytearray(b"\xfe"), "x-warren-replays": 1, "x-warren-letter": answer.json()["id"]}
 
 
@@ -220,7 +220,8 @@ async def test_a_replay_that_dies_again_is_another_letter(dlq: Running, wire: Wi
     second = (await dlq.http.get("/letters", params={"status": "held"})).json()["items"]
     assert [r["message_id"] for r in second] == ["m-3"]
     letter = await _letter(dlq, second[0]["id"])
-    assert (letter["headers"]["x-warren-replays"], letter["trace"], letter["attempt"]) == (1, "a" * 32, 1)
+    assert (letter["headers"][REPLAYS], letter["attempt"]) == (1, 1)
+    assert (letter["trace"], letter["headers"][LINKED]) == (first["id"], TRACE), "a new trace, linked to the old"
     fact = await wire.take(facts)
     told = orjson.loads(fact.body)
     assert (told["letter"], told["actor"], told["reason"]) == (first["id"], "ada", "to see")

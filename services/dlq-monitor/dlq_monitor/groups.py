@@ -27,6 +27,7 @@ GroupStatus = Literal["new", "held", "retrying", "resolved", "discarded"]
 Verdict = Literal["held", "resolved", "discarded"]
 """What people say of a whole group."""
 
+_WORKED: tuple[Status, ...] = ("replayed", "resolved", "replaced")
 _CLOSED: frozenset[Verdict] = frozenset({"resolved", "discarded"})
 
 
@@ -89,7 +90,7 @@ class Group:
         for status in OPEN:
             if counts.get(status):
                 return status
-        return "resolved" if counts.get("replayed") or counts.get("resolved") else "discarded"
+        return "resolved" if any(counts.get(s) for s in _WORKED) else "discarded"
 
     def chart(self, now: datetime) -> list[tuple[datetime, int]]:
         """Return the hours of the last seven days in which letters were parked, with their counts, oldest first."""
