@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from chat.app import build as build_chat
+from chat.settings import ChatSettings
 from dlq_monitor.app import build
 from dlq_monitor.cli import app as cli
 from dlq_monitor.settings import DlqSettings
@@ -19,6 +23,11 @@ from tests.support.services import Running, Services
 from tests.support.space import Space
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
+from tests.support.wire_tables import sorted_table, tables
+from warren.messaging.fields import write_table
+
+QUEUE = "other.work"
+_ADDED = ("x-warren-", "traceparent", "x-delivery-count")
 
 
 async def test_letters_move_to_another_desk_as_they_are(
@@ -67,6 +76,53 @@ async def test_letters_move_to_another_desk_as_they_are(
     assert (await there.http.get("/letters", params={"status": "discarded"})).json()["total"] == 1
     await _refuses(space, there, tmp_path, file.read_text().splitlines()[0])
     await other.stop()
+
+
+async def test_any_bytes_and_any_headers_go_the_whole_way(
+    wire: Wire, space: Space, services: Services, tmp_path: Path
+) -> None:
+    """Refused by a service or put into a dead queue, parked, exported, imported elsewhere, sent again: bit by bit."""
+    await wire.declare(space.topology)
+    await wire.channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+    await services.start(build_chat, ChatSettings)
+    dlq = await services.start(build, DlqSettings)
+    messages = _messages()
+    raw = await RawClient.open(space.amqp_url)
+    for place, (headers, body) in enumerate(messages):
+        exchange, key = ((b"warren.dead", b"chat.dead"), (b"warren.commands", b"chat.0"))[place % 2]
+        header = properties(message_id=b"m-%d" % place, type=b"any.v1", headers=headers[4:])
+        assert await raw.publish(exchange, key, header, body)
+    await raw.close()
+    await eventually(lambda: _total(dlq, len(messages)), 20)
+    file = tmp_path / "letters.ndjson"
+    assert (await _warren(space, dlq, "export", "--output", str(file))).exit_code == 0
+    await dlq.stop()
+
+    other = Services(replace(space, database_prefix=f"{space.database_prefix}other_"))
+    there = await other.start(build, DlqSettings)
+    assert (await _warren(space, there, "import", str(file))).exit_code == 0
+    elsewhere = {"letters": {"all": True}, "to": {"exchange": "", "key": QUEUE}, "canary": False, "actor": "ann"}
+    assert (await there.http.post("/replays", json=elsewhere)).is_success
+    for _ in messages:
+        message = await wire.take(QUEUE)
+        headers, body = messages[int(str(message.message_id)[2:])]
+        kept = {k: v for k, v in message.headers.items() if not k.startswith(_ADDED)}
+        assert sorted_table(write_table(kept)) == sorted_table(headers)
+        assert message.body == body
+    await other.stop()
+
+
+def _messages() -> list[tuple[bytes, bytes]]:
+    """Return tables with their length, and bodies."""
+    found: list[tuple[bytes, bytes]] = []
+
+    @settings(max_examples=60, database=None, derandomize=True, deadline=None)
+    @given(tables(), st.binary(max_size=200))
+    def collect(headers: bytes, body: bytes) -> None:
+        found.append((headers, body))
+
+    collect()
+    return found
 
 
 async def _refuses(space: Space, dlq: Running, directory: Path, line: str) -> None:

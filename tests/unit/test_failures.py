@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pamqp.encode import field_table
 
 from warren.envelope import Event
 from warren.errors import PermanentError
 from warren.messaging import codec, failures
+from warren.messaging.fields import write_table
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 ONE = Event(
@@ -92,16 +92,16 @@ def test_what_acts_on_the_broker_becomes_a_note() -> None:
 def test_headers_that_cannot_be_written_are_counted_and_left_out() -> None:
     odd = {"huge": 2**70, "nan": Decimal("nan"), "object": object(), "bytes": b"x", "double": 1e300, "good": 1}
     copy = _dead(replace(ONE, headers={"traceparent": TRACE, **odd}))
-    assert copy.headers["x-warren-headers-dropped"] == 4
+    assert copy.headers["x-warren-headers-dropped"] == 3
     assert copy.headers["double"] == 1e300
     assert (copy.headers["good"], copy.headers["traceparent"]) == (1, TRACE)
-    field_table(dict(copy.headers))
+    write_table(copy.headers)
 
 
 def test_headers_that_are_too_many_are_cut_but_never_the_trace() -> None:
     many = {f"h{n}": "x" * 100 for n in range(2000)}
     copy = _dead(replace(ONE, headers={**many, "traceparent": TRACE}))
-    assert len(field_table(dict(copy.headers))) < 60_000
+    assert len(write_table(copy.headers)) < 60_000
     assert copy.headers["traceparent"] == TRACE
     kept = sum(k in many for k in copy.headers)
     assert copy.headers["x-warren-headers-dropped"] == 2000 - kept > 0
@@ -117,7 +117,7 @@ def test_headers_that_are_too_many_are_cut_but_never_the_trace() -> None:
 def test_any_copy_can_be_written(headers: dict[str, Any]) -> None:
     one = replace(ONE, headers=headers)
     for copy in (_dead(one), failures.retry_copy(one, "chat", 1), failures.again_copy(one, "chat.again")):
-        field_table(dict(copy.headers))
+        write_table(copy.headers)
 
 
 def test_copies_travel_alone() -> None:

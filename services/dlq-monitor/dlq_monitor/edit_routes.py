@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
 from dlq_monitor.editing import Draft, Edit
 from dlq_monitor.routes import Actor, Reason, whole
-from dlq_monitor.tagging import tagged
+from dlq_monitor.tagging import shown
 from dlq_monitor.transfer import Base64, Table
 
 
@@ -94,5 +94,5 @@ def _shown(found: Draft) -> dict[str, Any]:
         "checked": found.checked or None,
         "outcome": found.way.outcome,
         "at_least_once": found.way.at_least_once,
-        "headers": tagged(dict(event.headers)),
+        "headers": shown(event.headers),
     }

@@ -15,7 +15,7 @@ from dlq_monitor.desk import Desk
 from dlq_monitor.groups import Choice
 from dlq_monitor.model import OPEN, Body, Letter, Status, Step
 from dlq_monitor.resending import own_headers
-from dlq_monitor.tagging import tagged
+from dlq_monitor.tagging import shown, tagged
 from warren.contracts import rfc3339
 
 MAX_PAGE = 1000
@@ -70,7 +70,10 @@ def row(letter: Letter) -> dict[str, Any]:
 
 
 def whole(letter: Letter) -> dict[str, Any]:
-    """Return all that is known of a letter; values of types that JSON has not are tagged (see `tagging`)."""
+    """Return all that is known of a letter; values of types that JSON has not are tagged (see `tagging`).
+
+    `headers` are as people read them, `editable` has those that an edit may give back, with their types.
+    """
     return {
         **row(letter),
         "cause": {"type": letter.cause.type, "message": letter.cause.message, "where": letter.cause.where},
@@ -85,8 +88,8 @@ def whole(letter: Letter) -> dict[str, Any]:
         "first": rfc3339(letter.first),
         "last": rfc3339(letter.last),
         "seen": letter.seen,
-        "properties": tagged(dict(letter.properties)),
-        "headers": tagged(dict(letter.headers)),
+        "properties": shown(letter.properties),
+        "headers": shown(letter.headers),
         "editable": {"headers": tagged(own_headers(letter.headers))},
         "body": _body(letter.body),
         "replaces": letter.replaces or None,

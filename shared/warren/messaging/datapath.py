@@ -18,6 +18,7 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from warren.messaging import tolerant
+from warren.messaging.fields import readable
 from warren.messaging.stream import BODY, HEADER, METHOD, RPC_TIMEOUT, Connection, Stream, frame
 
 tolerant.install()
@@ -262,8 +263,8 @@ def _delivery(incoming: _Incoming) -> Delivery:
         body=incoming.body,
         delivery_tag=tag,
         redelivered=redelivered,
-        exchange=tolerant.readable(method[position + 1 : exchange_end]),
-        routing_key=tolerant.readable(method[exchange_end + 1 : exchange_end + 1 + method[exchange_end]]),
+        exchange=readable(method[position + 1 : exchange_end]),
+        routing_key=readable(method[exchange_end + 1 : exchange_end + 1 + method[exchange_end]]),
         content_type=p.content_type,
         content_encoding=p.content_encoding,
         headers=p.headers or {},

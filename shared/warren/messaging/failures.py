@@ -8,15 +8,13 @@ a message in a dead queue with the header `x-death` was brought there by the bro
 from __future__ import annotations
 
 import hashlib
-import struct
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from pamqp.encode import field_table
-
 from warren.contracts.base import now, rfc3339
 from warren.envelope import ATTEMPT, REPLAYS, TRACEPARENT, Event
+from warren.messaging.fields import write_table
 from warren.topology import DEAD, DelayQueue, dead_queue
 
 CAUSE = "x-warren-cause"
@@ -115,8 +113,8 @@ def _note(value: Any) -> str:
 def header_bytes(headers: Mapping[str, Any]) -> int:
     """Return the bytes that headers take; more than there can be room for if they cannot be written at all."""
     try:
-        return len(field_table(dict(headers)))
-    except (TypeError, ValueError, OverflowError, RecursionError, struct.error):
+        return len(write_table(headers))
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return MAX_HEADER_BYTES + 1
 
 
