@@ -5,7 +5,7 @@ Nothing here connects anywhere: `warren.messaging.declare` makes it so on a brok
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -20,9 +20,6 @@ DELIVERY_LIMIT = 10
 
 NEVER = 1_000_000
 """Delivery limit of queues that must not lose what waits there (RabbitMQ 4 has a default of 20)."""
-
-RETRY_DELAYS = (1, 5, 30)
-"""Seconds before the second, third and fourth attempt of an event that failed for a passing reason."""
 
 Arguments = dict[str, Any]
 
@@ -47,11 +44,24 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class FailurePolicy:
+    """What becomes of an event that fails in a queue (`warren.messaging.policy` carries it out).
+
+    `delays`: whole seconds before the second and each later attempt; one more failure is a death. `permanent`: names of
+    error classes, their subclasses included, that no later attempt mends: dead at once. All others may be passing.
+    """
+
+    delays: tuple[int, ...] = (1, 5, 30)
+    permanent: tuple[str, ...] = ("PermanentError",)
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """A durable work queue of `service`, quorum, without a maximum length.
 
     `single_active`: one consumer at a time, so that order holds over processes. `answers`: the key under which
     `warren.events` brings a fact for whatever was worked there, with its id as `correlation_id`; empty: there is none.
+    `on_failure`: how often and when an event that failed is tried again.
     """
 
     name: str
@@ -59,6 +69,7 @@ class Queue:
     bindings: tuple[Binding, ...]
     single_active: bool = False
     answers: str = ""
+    on_failure: FailurePolicy = FailurePolicy()
 
     @property
     def arguments(self) -> Arguments:
@@ -112,6 +123,13 @@ def dead_queue(service: str) -> str:
 def retry_exchange(service: str) -> str:
     """Name of a service's own topic exchange: retried and replayed events come back through it."""
     return f"{service}.again"
+
+
+def delay_queues(queues: Iterable[Queue]) -> tuple[DelayQueue, ...]:
+    """Return the delay queues of a service's work queues, the shortest delay first."""
+    return tuple(
+        DelayQueue(service, d) for service, d in sorted({(q.service, d) for q in queues for d in q.on_failure.delays})
+    )
 
 
 def partition(room: str, partitions: int) -> int:

@@ -13,12 +13,11 @@ from warren.topology import (
     EPHEMERAL,
     EVENTS,
     PUBLIC_EXCHANGES,
-    RETRY_DELAYS,
     Binding,
-    DelayQueue,
     Queue,
     Topology,
     dead_queue,
+    delay_queues,
     retry_exchange,
 )
 
@@ -32,7 +31,7 @@ def may(expression: str, name: str) -> bool:
 
 
 def own_names(service: str) -> list[str]:
-    delays = [DelayQueue(service, d).name for d in RETRY_DELAYS]
+    delays = [d.name for d in delay_queues(TOPOLOGY.of(service))]
     return [*(q.name for q in TOPOLOGY.of(service)), *delays, dead_queue(service), retry_exchange(service)]
 
 

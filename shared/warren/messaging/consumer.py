@@ -27,7 +27,7 @@ from warren.messaging.publisher import Publisher
 from warren.messaging.stream import RPC_TIMEOUT
 from warren.messaging.worker import Handler, Worker
 from warren.observability import metrics
-from warren.topology import Queue
+from warren.topology import FailurePolicy, Queue
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,14 @@ class Consumer:
         self._link = link
         self._instance = instance
         self._worker = Worker(
-            self.queue, handler, service=service, instance=instance, failed=failed, accepts=accepts, whole=whole
+            self.queue,
+            handler,
+            service=service,
+            instance=instance,
+            failed=failed,
+            accepts=accepts,
+            whole=whole,
+            policy=queue.on_failure if isinstance(queue, Queue) else FailurePolicy(),
         )
         self._probes = probes or {}
         self._on_open = on_open or _nothing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
@@ -14,11 +14,10 @@ from warren.topology import (
     DEAD,
     DEAD_QUEUE_ARGUMENTS,
     PUBLIC_EXCHANGES,
-    RETRY_DELAYS,
-    DelayQueue,
     Queue,
     Topology,
     dead_queue,
+    delay_queues,
     retry_exchange,
 )
 
@@ -36,12 +35,11 @@ async def declare_dead_queue(channel: AbstractChannel, service: str) -> None:
     await queue.bind(DEAD, name, timeout=RPC_TIMEOUT)
 
 
-async def declare_service(channel: AbstractChannel, service: str, queues: Iterable[Queue]) -> None:
+async def declare_service(channel: AbstractChannel, service: str, queues: Sequence[Queue]) -> None:
     """Declare all that a consuming service owns: first where dead and retried events go, then the work queues."""
     await declare_dead_queue(channel, service)
     again = await channel.declare_exchange(retry_exchange(service), "topic", durable=True, timeout=RPC_TIMEOUT)
-    for seconds in RETRY_DELAYS:
-        delay = DelayQueue(service, seconds)
+    for delay in delay_queues(queues):
         fanout = await channel.declare_exchange(delay.name, "fanout", durable=True, timeout=RPC_TIMEOUT)
         waiting = await channel.declare_queue(delay.name, durable=True, arguments=delay.arguments, timeout=RPC_TIMEOUT)
         await waiting.bind(fanout, timeout=RPC_TIMEOUT)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from warren.errors import PermanentError, TransientError
-from warren.topology import RETRY_DELAYS
+from warren.errors import TransientError
+from warren.topology import FailurePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,13 @@ def is_transient(cause: str) -> bool:
     return cause in _TRANSIENT
 
 
-def decide(attempt: int, error: BaseException, delays: tuple[int, ...] = RETRY_DELAYS) -> Verdict:
+def decide(attempt: int, error: BaseException, policy: FailurePolicy) -> Verdict:
     """Judge a failed `attempt` (from 1).
 
-    A permanent error is dead at once. Everything else, a bug of ours included, may be passing: it is tried
-    again after each of `delays`, then dead.
+    A permanent error is dead at once. Everything else, a bug of ours included, may be passing: it is tried again after
+    each of the policy's delays, then dead.
     """
-    if isinstance(error, PermanentError) or attempt > len(delays):
+    permanent = any(kind.__name__ in policy.permanent for kind in type(error).__mro__)
+    if permanent or attempt > len(policy.delays):
         return DeadLetter(type(error).__name__)
-    return Retry(delays[attempt - 1])
+    return Retry(policy.delays[attempt - 1])

@@ -17,7 +17,7 @@ from warren.messaging.datapath import Delivery
 from warren.messaging.policy import DeadLetter, Retry, decide
 from warren.messaging.publisher import Publisher
 from warren.observability import metrics
-from warren.topology import retry_exchange
+from warren.topology import FailurePolicy, retry_exchange
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ class Worker:
         failed: Publisher,
         accepts: codec.Accepted | None,
         whole: bool,
+        policy: FailurePolicy,
     ) -> None:
+        self._policy = policy
         self._queue = queue
         self._handler = handler
         self._service = service
@@ -113,7 +115,7 @@ class Worker:
         metrics.SPENT.labels("queued").inc(queued)
 
     async def _settle(self, event: Event, error: BaseException) -> None:
-        verdict = decide(event.attempt, error)
+        verdict = decide(event.attempt, error, self._policy)
         fields = {
             "queue": self._queue,
             "type": event.type[:100],

@@ -27,7 +27,7 @@ from warren.contracts.events import DeadLetterReplayed
 from warren.envelope import LETTER, Event
 from warren.errors import DependencyDownError
 from warren.messaging.connection import LOST
-from warren.topology import EVENTS, RETRY_DELAYS, DelayQueue, Topology, dead_queue
+from warren.topology import EVENTS, Topology, dead_queue, delay_queues
 
 log = logging.getLogger(__name__)
 
@@ -234,7 +234,7 @@ class Outcomes:
         known = self._topology.named(queue)
         if known is None:
             return [dead]
-        return [dead_queue(known.service), *[DelayQueue(known.service, seconds).name for seconds in RETRY_DELAYS]]
+        return [dead_queue(known.service), *[d.name for d in delay_queues([known])]]
 
     async def _unbind(self) -> None:
         if self._feed and self._bound:
