@@ -127,9 +127,8 @@ def retry_exchange(service: str) -> str:
 
 def delay_queues(queues: Iterable[Queue]) -> tuple[DelayQueue, ...]:
     """Return the delay queues of a service's work queues, the shortest delay first."""
-    return tuple(
-        DelayQueue(service, d) for service, d in sorted({(q.service, d) for q in queues for d in q.on_failure.delays})
-    )
+    delays = {(queue.service, delay) for queue in queues for delay in queue.on_failure.delays}
+    return tuple(DelayQueue(service, delay) for service, delay in sorted(delays))
 
 
 def partition(room: str, partitions: int) -> int:
