@@ -15,6 +15,8 @@ MAX_GROUPS = 100
 class Shelf(Protocol):
     """Where letters are (see `dlq_monitor.desk.Desk`)."""
 
+    loaded: bool
+
     def waiting(self) -> list[Waiting]: ...
 
 
@@ -26,8 +28,10 @@ class WaitingLetters:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
 
-    async def conditions(self) -> Sequence[Condition]:
-        """Return one condition per group."""
+    async def conditions(self) -> Sequence[Condition] | None:
+        """Return one condition per group; None before the letters are read."""
+        if not self._shelf.loaded:
+            return None
         waiting = self._shelf.waiting()
         conditions = [_condition(w) for w in waiting[:MAX_GROUPS]]
         if len(waiting) > MAX_GROUPS:

@@ -44,8 +44,11 @@ class Source(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def conditions(self) -> Sequence[Condition]:
-        """Return all that is wrong now; what is missing has ended. Raise if it cannot be known: all stays as it is."""
+    async def conditions(self) -> Sequence[Condition] | None:
+        """Return all that is wrong now; what is missing has ended.
+
+        None: it is too early to say. Raise if it cannot be known. In both cases all stays as it is.
+        """
         ...
 
 
