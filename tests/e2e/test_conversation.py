@@ -137,6 +137,33 @@ async def test_a_long_absence_brings_the_newest_page_and_says_so(stack: Stack, r
         assert [e["seq"] for e in joined["entries"]] == list(range(61, 261))
 
 
+async def test_edits_and_deletions_reach_everyone_in_their_place(stack: Stack, room: str) -> None:
+    one, two = stack.gateways
+    async with await enter(one, "Ann", room) as ann, await enter(two, "Bob", room) as bob:
+        await ann.send_json({"type": "message", "id": "m1", "room": room, "body": "helo"})
+        assert (await bob.expect("message", id="m1"))["seq"] == 1
+        await ann.send_json({"type": "edit", "id": "m2", "room": room, "target": 1, "body": "hello"})
+        await ann.expect("ack", id="m2")
+        edited = await bob.expect("edited")
+        assert (edited["seq"], edited["target"], edited["body"], edited["user"]["name"]) == (2, 1, "hello", "Ann")
+        await bob.send_json({"type": "delete", "id": "b1", "room": room, "target": 1})
+        await bob.expect("ack", id="b1")
+        rejected = await bob.expect("rejected", id="b1")
+        assert (rejected["room"], rejected["code"]) == (room, "not_yours")
+        await ann.send_json({"type": "delete", "id": "m3", "room": room, "target": 1})
+        deleted = await bob.expect("deleted")
+        assert (deleted["seq"], deleted["target"], "body" in deleted) == (3, 1, False)
+        assert await ann.expect("deleted") == deleted
+    async with await enter(two, "Eve", room) as eve:
+        await eve.send_json({"type": "join", "room": room, "since": 0})
+        joined = await eve.expect("joined")
+        assert [(e["type"], e["seq"], e.get("body")) for e in joined["entries"]] == [
+            ("message", 1, ""),
+            ("edited", 2, ""),
+            ("deleted", 3, None),
+        ]
+
+
 async def test_typing_is_seen_and_not_recorded(stack: Stack, room: str) -> None:
     one, two = stack.gateways
     async with await enter(one, "Ann", room) as ann, await enter(two, "Bob", room) as bob:

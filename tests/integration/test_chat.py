@@ -23,7 +23,8 @@ from tests.support.space import PARTITIONS, Space
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
 from warren.contracts import User, now
-from warren.contracts.commands import PostMessage
+from warren.contracts.base import Contract
+from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 from warren.contracts.frames import MAX_SEQ
 from warren.envelope import Event, event
 from warren.errors import DeposedError
@@ -33,6 +34,7 @@ from warren.storage import Mongo
 from warren.topology import COMMANDS, EVENTS, dead_queue, room_key
 
 ANN = User(id="ann", name="Ann")
+BOB = User(id="bob", name="Bob")
 
 
 def command(room: str, message: str, body: str = "hello", user: User = ANN) -> Event:
@@ -244,6 +246,61 @@ class Asked(monitoring.CommandListener):
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         """Nothing to note."""
+
+
+async def test_changes_have_their_place_and_deleting_blanks_the_store(
+    chat: Running, wire: Wire, entries: Entries
+) -> None:
+    facts = await wire.collect(EVENTS, "room.#")
+    await say(wire, command("r", "m1", "secret"))
+    about = {"room": "r", "user": ANN, "time": now()}
+    changes: list[tuple[Contract, str]] = [
+        (EditMessage(**about, id="m2", target=1, body="secret too"), "message.edited.v1"),
+        (EditMessage(**about, id="m3", target=9, body="x"), "message.rejected.v1"),
+        (EditMessage(**{**about, "user": BOB}, id="m4", target=1, body="x"), "message.rejected.v1"),
+        (DeleteMessage(**about, id="m5", target=1), "message.deleted.v1"),
+        (EditMessage(**about, id="m6", target=1, body="too late"), "message.rejected.v1"),
+        (EditMessage(**about, id="m2", target=1, body="again"), "message.edited.v1"),
+    ]
+    await wire.take(facts)
+    told = []
+    for data, _ in changes:
+        await say(wire, event(data, COMMANDS, room_key("chat", "r", PARTITIONS)))
+        told.append(await wire.take(facts))
+    assert [t.type for t in told] == [kind for _, kind in changes]
+    bodies = [orjson.loads(t.body) for t in told]
+    assert [b.get("seq") for b in bodies] == [2, None, None, 3, None, 2]
+    assert [b.get("code") for b in bodies] == [None, "bad_target", "not_yours", None, "bad_target", None]
+    page = await history(chat, "r")
+    rows: Any = page["entries"]
+    assert [(e["type"], e["seq"], e.get("target"), e.get("body")) for e in rows] == [
+        ("message", 1, None, ""),
+        ("edited", 2, 1, ""),
+        ("deleted", 3, 1, None),
+    ]
+
+
+async def test_death_before_the_store_was_blanked_leaves_nothing_behind(space: Space, entries: Entries) -> None:
+    """The command is delivered again: the body goes then, although its entry is stored already."""
+
+    class Facts:
+        async def publish_all(self, events: Sequence[Event]) -> None:
+            """Take them."""
+
+    class Dying(GroupCommit):
+        async def amend(self, changes: Sequence[Entry]) -> None:
+            raise ConnectionError("killed here")
+
+    post = command("r", "m1", "secret")
+    about = {"room": "r", "user": ANN, "time": now(), "target": 1}
+    gone = event(DeleteMessage(**about, id="m2"), COMMANDS, room_key("chat", "r", PARTITIONS))
+    dying = Partition(0, PARTITIONS, Dying(entries), Facts())
+    await dying.handle([post])
+    with pytest.raises(ConnectionError):
+        await dying.handle([gone])
+    await Partition(0, PARTITIONS, GroupCommit(entries), Facts()).handle([gone])
+    [page] = await entries.pages([Wanted("r")])
+    assert [(e.kind, e.body, e.gone) for e in page.entries] == [("message", "", True), ("deleted", "", False)]
 
 
 async def test_no_read_looks_through_the_log(space: Space, entries: Entries) -> None:

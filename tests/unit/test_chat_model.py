@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.model import Command, Entry, Key, plan
 from warren.contracts import User, now
-from warren.contracts.commands import PostMessage
+from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 
 TIME = now()
 
 
 def post(room: str, user: str, message: str, body: str = "x") -> Command:
     return Command(PostMessage(room=room, id=message, user=User(id=user, name=user), time=TIME, body=body))
+
+
+def edit(user: str, message: str, target: int, *, moderator: bool = False) -> Command:
+    who = User(id=user, name=user)
+    data = EditMessage(room="a", id=message, user=who, time=TIME, target=target, body="new", moderator=moderator)
+    return Command(data)
+
+
+def delete(user: str, message: str, target: int) -> Command:
+    return Command(DeleteMessage(room="a", id=message, user=User(id=user, name=user), time=TIME, target=target))
+
+
+OWN = Entry("a", 1, "1", User(id="u", name="U"), "as it was", TIME)
+PRESENT = {OWN.place: OWN}
+
+
+def test_a_change_of_ones_own_message_is_an_entry_of_its_own() -> None:
+    planned = plan([edit("u", "2", 1), delete("u", "3", 1)], {}, {"a": 1}, PRESENT)
+    assert [(e.seq, e.kind, e.target, e.body) for e in planned.new] == [(2, "edited", 1, "new"), (3, "deleted", 1, "")]
+    assert planned.refused == ()
+
+
+def test_who_may_not_change_a_message_is_told_why_and_takes_no_place() -> None:
+    cases = [
+        (edit("v", "2", 1), PRESENT, "not_yours"),
+        (edit("u", "2", 7), PRESENT, "bad_target"),
+        (edit("u", "2", 1), {OWN.place: replace(OWN, gone=True)}, "bad_target"),
+        (edit("u", "2", 1), {OWN.place: replace(OWN, kind="edited", target=9)}, "bad_target"),
+    ]
+    for command, present, code in cases:
+        planned = plan([command], {}, {"a": 1}, present)
+        assert [r.code for r in planned.refused] == [code]
+        assert (planned.new, planned.told) == ((), ())
+    assert plan([edit("v", "2", 1, moderator=True)], {}, {"a": 1}, PRESENT).refused == ()
+
+
+def test_a_message_that_a_batch_deletes_cannot_be_edited_later_in_it() -> None:
+    planned = plan([delete("u", "2", 1), edit("u", "3", 1)], {}, {"a": 1}, PRESENT)
+    assert ([e.kind for e in planned.new], [r.code for r in planned.refused]) == (["deleted"], ["bad_target"])
+
+
+def test_a_change_that_is_known_is_not_judged_again() -> None:
+    """Its message may have been deleted since: it was accepted, and is told again."""
+    known = replace(OWN, seq=2, id="2", kind="edited", target=1)
+    planned = plan([edit("u", "2", 1)], {known.key: known}, {"a": 3}, {OWN.place: replace(OWN, gone=True)})
+    assert ([e.seq for _, e in planned.told], planned.refused) == ([2], ())
 
 
 def test_new_messages_get_the_next_places_of_their_rooms() -> None:
@@ -63,5 +111,5 @@ def test_however_commands_are_batched_and_delivered_again_the_log_is_the_same(
     for room in "ab":
         log = sorted((e for e in known.values() if e.room == room), key=lambda e: e.seq)
         assert [e.seq for e in log] == list(range(1, len(log) + 1))
-        first_asked = list(dict.fromkeys(c.key for c in wanted if c.post.room == room))
+        first_asked = list(dict.fromkeys(c.key for c in wanted if c.data.room == room))
         assert [e.key for e in log] == first_asked

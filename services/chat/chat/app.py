@@ -9,7 +9,7 @@ from chat.routes import router
 from chat.settings import ChatSettings
 from chat.spreading import Spreading
 from warren.consuming import Consuming
-from warren.contracts.commands import PostMessage
+from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 from warren.http import create_app, service_token
 from warren.messaging import accept
 from warren.runtime import Service
@@ -30,7 +30,7 @@ def build(settings: ChatSettings) -> Service:
         consuming.consume(
             chat_queue(number, settings.partitions),
             partition.handle,
-            accepts=accept(PostMessage),
+            accepts=accept(PostMessage, EditMessage, DeleteMessage),
             on_open=partition.forget,
             on_close=partition.give_up,
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from chat.model import Entry, Key
+from chat.model import Entry, Key, Place
 from chat.repository import Entries
 from warren.observability.metrics import SPENT, WRITE_SIZE, WRITING
 
@@ -41,6 +41,14 @@ class GroupCommit:
     async def heads(self, rooms: Iterable[str]) -> dict[str, int]:
         """Return the highest `seq` of each room."""
         return await self._entries.heads(rooms)
+
+    async def at(self, places: Iterable[Place]) -> dict[Place, Entry]:
+        """Return the entries at these places, as far as there are any."""
+        return await self._entries.at(places)
+
+    async def amend(self, changes: Sequence[Entry]) -> None:
+        """Note edits at their messages, and blank those that are deleted; done twice it is the same."""
+        await self._entries.amend(changes)
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Store a partition's new entries in order; raises `KnownError` or `DeposedError` for this group alone."""

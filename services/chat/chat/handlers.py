@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client import Gauge
 
-from chat.model import Command, Entry, Key, KnownError, Plan, plan, rooms_of
-from warren.contracts.commands import PostMessage
+from chat.model import Command, Entry, Key, KnownError, Place, Plan, Refusal, plan, rooms_of
+from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
+from warren.contracts.events import MessageRejected
 from warren.envelope import TRACEPARENT, Event, event, trace_id_of
 from warren.errors import DeposedError
 from warren.observability.tracing import event_spans
@@ -22,12 +23,17 @@ MAX_CACHED_ROOMS = 10_000
 ACTIVE = Gauge("warren_chat_partition_active", "1 while this process works the partition", ["partition"])
 
 
+_COMMANDS = (PostMessage, EditMessage, DeleteMessage)
+
+
 class Log(Protocol):
     """What a partition needs of the store (see `chat.committing.GroupCommit`)."""
 
     async def known(self, keys: Sequence[Key]) -> dict[Key, Entry]: ...
     async def heads(self, rooms: Sequence[str]) -> dict[str, int]: ...
+    async def at(self, places: Iterable[Place]) -> dict[Place, Entry]: ...
     async def append(self, entries: Sequence[Entry]) -> None: ...
+    async def amend(self, changes: Sequence[Entry]) -> None: ...
 
 
 class Facts(Protocol):
@@ -62,9 +68,9 @@ class Partition:
         return self._heads.get(room)
 
     async def handle(self, events: Sequence[Event]) -> None:
-        """Work a batch of `message.post` commands."""
+        """Work a batch of commands."""
         self._turn(active=True)  # the broker delivers to the active consumer only
-        commands = [Command(e.data, e.headers.get(TRACEPARENT, "")) for e in events if isinstance(e.data, PostMessage)]
+        commands = [Command(e.data, e.headers.get(TRACEPARENT, "")) for e in events if isinstance(e.data, _COMMANDS)]
         causes = {c.key: e for c, e in zip(commands, events, strict=True)}
         with event_spans("chat", events):
             try:
@@ -73,7 +79,10 @@ class Partition:
                 # Perhaps only what a process that is gone had under way: the heads are read again. Should that
                 # process live, order holds all the same, as both begin with the first command that is not acked.
                 planned = await self._store(commands)
-            await self._facts.publish_all([self._fact(causes[c.key], entry) for c, entry in planned.told])
+            if changes := [entry for _, entry in planned.told if entry.target]:
+                await self._entries.amend(changes)
+            told = [self._fact(causes[c.key], entry) for c, entry in planned.told]
+            await self._facts.publish_all([*told, *[self._rejected(causes[r.command.key], r) for r in planned.refused]])
 
     def _turn(self, *, active: bool) -> None:
         if active != self._active:
@@ -83,9 +92,14 @@ class Partition:
             log.info(words, extra={"fields": {"partition": self.number}})
 
     async def _store(self, commands: Sequence[Command]) -> Plan:
-        """Store what is new; the trick: ask which ids are known only when the store refuses one."""
+        """Store what is new; the trick: ask which posts are known only when the store refuses one.
+
+        Changes are few, and judged by what they find: one that is known must not be judged again.
+        """
+        changes = [c for c in commands if c.target]
         try:
-            return await self._append(commands, {})
+            known = await self._entries.known([c.key for c in changes]) if changes else {}
+            return await self._append(commands, known)
         except KnownError:
             known = await self._entries.known([c.key for c in commands])
             try:
@@ -95,7 +109,8 @@ class Partition:
 
     async def _append(self, commands: Sequence[Command], known: Mapping[Key, Entry]) -> Plan:
         await self._learn_heads(rooms_of(commands))
-        planned = plan(commands, known, self._heads)
+        wanted = {c.target for c in commands if c.target}
+        planned = plan(commands, known, self._heads, await self._entries.at(wanted) if wanted else None)
         if planned.new:
             try:
                 await self._entries.append(planned.new)
@@ -112,6 +127,11 @@ class Partition:
         missing = [r for r in rooms if r not in self._heads]
         if missing:
             self._heads.update(await self._entries.heads(missing))
+
+    def _rejected(self, cause: Event, refusal: Refusal) -> Event:
+        data = refusal.command.data
+        fact = MessageRejected(room=data.room, id=data.id, user=data.user, code=refusal.code, message=refusal.message)
+        return event(fact, EVENTS, room_key("room", data.room, self._partitions), cause=cause)
 
     def _fact(self, cause: Event, entry: Entry) -> Event:
         key = room_key("room", entry.room, self._partitions)

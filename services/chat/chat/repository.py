@@ -22,7 +22,7 @@ from itertools import groupby, starmap
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from chat.model import Entry, Key, KnownError
+from chat.model import Entry, Key, KnownError, Place
 from chat.sharing import NOBODY, Member
 from warren.contracts import User
 from warren.contracts.frames import MAX_SEQ
@@ -123,6 +123,40 @@ class Entries:
                 if outcomes[number] is None and document["last"] // MARK_EVERY > (document["first"] - 1) // MARK_EVERY:
                     await self._rooms.update_one({"_id": document["room"]}, {"$max": {"mark": document["last"]}})
         return outcomes
+
+    async def at(self, places: Iterable[Place]) -> dict[Place, Entry]:
+        """Return the entries at these places, as far as there are any."""
+        found = await asyncio.gather(*[self._between(room, seq, seq) for room, seq in places])
+        return {e.place: e for some in found for e in some}
+
+    async def amend(self, changes: Sequence[Entry]) -> None:
+        """Note edits at the messages they are of, and blank a deleted message with all its edits; in their order.
+
+        Done twice it is the same. What an edit notes is how a deletion finds it.
+        """
+        for change in changes:
+            document = await self._document_of(change.room, change.target)
+            if document is None:
+                continue
+            edits = next(e.get("edits", []) for e in document["entries"] if e["seq"] == change.target)
+            if change.kind == "edited":
+                await self._change(document, change.target, {"$addToSet": {"entries.$[entry].edits": change.seq}})
+                continue
+            blank = {"$set": {"entries.$[entry].body": "", "entries.$[entry].gone": True}}
+            for seq in edits:
+                if holder := await self._document_of(change.room, seq):
+                    await self._change(holder, seq, blank)
+            await self._change(document, change.target, blank)
+
+    async def _document_of(self, room: str, seq: int) -> Document | None:
+        with store_errors():
+            around = {"$gte": seq, "$lt": seq + MAX_ENTRIES}
+            found = await self._log.find({"room": room, "last": around}).to_list(None)
+        return next((d for d in found if d["first"] <= seq <= d["last"]), None)
+
+    async def _change(self, document: Document, seq: int, change: Document) -> None:
+        with store_errors():
+            await self._log.update_one({"_id": document["_id"]}, change, array_filters=[{"entry.seq": seq}])
 
     async def _open_room(self, room: str) -> None:
         try:
@@ -283,6 +317,7 @@ def _document(room: str, entries: Sequence[Entry]) -> Document:
                 "body": e.body,
                 "time": e.time,
                 "traceparent": e.traceparent,
+                **({"kind": e.kind, "target": e.target} if e.target else {}),
             }
             for e in entries
         ],
@@ -299,4 +334,7 @@ def _entries(document: Document) -> Iterator[Entry]:
             body=entry["body"],
             time=entry["time"],
             traceparent=entry.get("traceparent", ""),
+            kind=entry.get("kind", "message"),
+            target=entry.get("target", 0),
+            gone=entry.get("gone", False),
         )

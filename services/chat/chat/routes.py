@@ -43,14 +43,16 @@ class HeadsQuery(BaseModel):
 
 
 def frame(entry: Entry) -> dict[str, Any]:
-    """Return an entry as the `message` frame that tells of it."""
+    """Return an entry as the frame that tells of it: `message`, `edited` or `deleted`."""
+    body = {} if entry.kind == "deleted" else {"body": entry.body}
     return {
-        "type": "message",
+        "type": entry.kind,
         "room": entry.room,
         "seq": entry.seq,
         "id": entry.id,
         "user": {"id": entry.user.id, "name": entry.user.name},
-        "body": entry.body,
+        **({"target": entry.target} if entry.target else {}),
+        **body,
         "time": rfc3339(entry.time),
         "trace": trace_id_of({TRACEPARENT: entry.traceparent}),
     }

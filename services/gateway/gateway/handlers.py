@@ -19,7 +19,7 @@ from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
 from warren.contracts import User, frames, now
-from warren.contracts.commands import PostMessage
+from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 from warren.contracts.events import Member, UserTyping
 from warren.contracts.signals import RenameUser
 from warren.envelope import event
@@ -65,7 +65,9 @@ class Frames:
         self._handlers: dict[type[frames.ClientFrame], Callable[[Session, Any], None]] = {
             frames.Join: self._join,
             frames.Leave: self._leave,
-            frames.Message: self._message,
+            frames.Message: self._change,
+            frames.Edit: self._change,
+            frames.Delete: self._change,
             frames.Rename: self._rename,
             frames.Typing: self._typing,
             frames.Ping: self._ping,
@@ -96,8 +98,11 @@ class Frames:
 
     def post(self, user: User, room: str, message_id: str, body: str) -> asyncio.Future[None]:
         """Publish a message; the future ends when the broker has it."""
-        with root_span("message", **{"warren.room": room, "enduser.id": user.id}) as traceparent:
-            command = PostMessage.model_construct(room=room, id=message_id, user=user, time=now(), body=body)
+        return self._submit(PostMessage.model_construct(room=room, id=message_id, user=user, time=now(), body=body))
+
+    def _submit(self, command: PostMessage | EditMessage | DeleteMessage) -> asyncio.Future[None]:
+        room = command.room
+        with root_span("message", **{"warren.room": room, "enduser.id": command.user.id}) as traceparent:
             key = room_key("chat", room, self._settings.partitions)
             wrapped = event(command, COMMANDS, key, traceparent=traceparent)
             confirmed = self._commands.submit(wrapped)
@@ -157,7 +162,7 @@ class Frames:
             rev=members.rev,
             members=tuple(Member(**m) for m in members.members) if not shown or members.count <= shown else None,
             count=members.count,
-            entries=tuple(frames.MessageFrame(**e) for e in page.entries),
+            entries=page.entries,
             truncated=page.truncated,
         )
         session.rooms[frame.room] = None
@@ -190,18 +195,20 @@ class Frames:
         self._signals.left(session.id, session.user, frame.room)
         session.say(frames.Left(ref=frame.ref, room=frame.room))
 
-    def _message(self, session: Session, frame: frames.Message) -> None:
+    def _change(self, session: Session, frame: frames.Change) -> None:
+        """Post, edit or delete: all become entries of the room's log, and are accepted alike."""
         self._check_joined(session, frame.room)
-        self.check_body(frame.body)
+        if not isinstance(frame, frames.Delete):
+            self.check_body(frame.body)
         self.check_rate(session.user.id)
         if session.pending >= self._settings.pending_messages:
             raise RefusalError("busy", "too many of your messages wait for the broker", RETRY_AFTER)
         session.begin()
         began = time.perf_counter()
-        confirmed = self.post(session.user, frame.room, frame.id, frame.body)
+        confirmed = self._submit(_command(session.user, frame))
         confirmed.add_done_callback(partial(self._accepted, session, frame, began))
 
-    def _accepted(self, session: Session, frame: frames.Message, began: float, done: asyncio.Future[None]) -> None:
+    def _accepted(self, session: Session, frame: frames.Change, began: float, done: asyncio.Future[None]) -> None:
         session.end()
         if done.cancelled():
             return
@@ -273,6 +280,18 @@ class Frames:
                 room=getattr(frame, "room", None),
             )
         )
+
+
+def _command(user: User, frame: frames.Change) -> PostMessage | EditMessage | DeleteMessage:
+    """Return what a frame asks chat for; the frame was checked, so its fields are not checked again."""
+    about: dict[str, Any] = {"room": frame.room, "id": frame.id, "user": user, "time": now()}
+    match frame:
+        case frames.Message():
+            return PostMessage.model_construct(**about, body=frame.body)
+        case frames.Edit():
+            return EditMessage.model_construct(**about, target=frame.target, body=frame.body)
+        case frames.Delete():
+            return DeleteMessage.model_construct(**about, target=frame.target)
 
 
 def _while_away(seconds: float) -> AsyncRetrying:

@@ -22,6 +22,9 @@ from gateway.room import Receiver, Room
 from gateway.settings import GatewaySettings
 from warren.contracts import rfc3339
 from warren.contracts.events import (
+    Entry,
+    MessageDeleted,
+    MessageEdited,
     MessagePosted,
     MessageRejected,
     PresenceChanged,
@@ -43,7 +46,10 @@ COMPARED_AT_ONCE = 1000
 UNDER_WAY_SECONDS = 0.5
 """What was stored when heads were asked gets this long to arrive by itself: in a busy room some is always under way."""
 
-FACTS = accept(MessagePosted, MessageRejected, PresenceChanged, UserRenamed, UserTyping)
+FACTS = accept(MessagePosted, MessageEdited, MessageDeleted, MessageRejected, PresenceChanged, UserRenamed, UserTyping)
+
+
+_FRAMES = {MessagePosted: "message", MessageEdited: "edited", MessageDeleted: "deleted"}
 
 
 class UserSession(Receiver, Protocol):
@@ -77,7 +83,9 @@ class Hub:
             on_reset=self._compare.set,
         )
         self._handlers: dict[type, Callable[[Event, Any], None]] = {
-            MessagePosted: self._posted,
+            MessagePosted: self._entry,
+            MessageEdited: self._entry,
+            MessageDeleted: self._entry,
             MessageRejected: self._rejected,
             PresenceChanged: self._presence_changed,
             UserRenamed: self._renamed,
@@ -145,7 +153,7 @@ class Hub:
         for event in events:
             self._handlers[type(event.data)](event, event.data)
         self._flush()
-        posted = [e.trace_id for e in events if isinstance(e.data, MessagePosted)]
+        posted = [e.trace_id for e in events if isinstance(e.data, Entry)]
         FANNED_OUT.inc(len(posted))
         if posted and log.isEnabledFor(logging.INFO):
             log.info("facts given out", extra={"fields": {"count": len(posted), "traces": posted}})
@@ -155,18 +163,19 @@ class Hub:
             room.flush()
         self._touched.clear()
 
-    def _posted(self, event: Event, fact: MessagePosted) -> None:
+    def _entry(self, event: Event, fact: MessagePosted | MessageEdited | MessageDeleted) -> None:
         room = self._rooms.get(fact.room)
         if room is None:
             return
         frame = framed_json(
             {
-                "type": "message",
+                "type": _FRAMES[type(fact)],
                 "room": fact.room,
                 "seq": fact.seq,
                 "id": fact.id,
                 "user": {"id": fact.user.id, "name": fact.user.name},
-                "body": fact.body,
+                **({} if isinstance(fact, MessagePosted) else {"target": fact.target}),
+                **({} if isinstance(fact, MessageDeleted) else {"body": fact.body}),
                 "time": rfc3339(fact.time),
                 "trace": event.trace_id,
             }

@@ -31,6 +31,8 @@ class EditMessage(RoomCommand):
     TYPE: ClassVar[str] = "message.edit.v1"
     target: Seq
     body: str
+    moderator: bool = False
+    """Whether the user may change anyone's messages in this room, as the gateway has verified."""
 
 
 @contract
@@ -39,3 +41,5 @@ class DeleteMessage(RoomCommand):
 
     TYPE: ClassVar[str] = "message.delete.v1"
     target: Seq
+    moderator: bool = False
+    """As in `EditMessage`."""

@@ -57,6 +57,25 @@ class Message(ClientFrame):
     body: Annotated[str, StringConstraints(min_length=1)]
 
 
+class Edit(ClientFrame):
+    """Replace the body of the message with the `seq` `target`; `id` is the change's own, like a message's."""
+
+    type: Literal["edit"]
+    id: MessageId
+    room: RoomName
+    target: Annotated[Seq, Field(le=MAX_SEQ)]
+    body: Annotated[str, StringConstraints(min_length=1)]
+
+
+class Delete(ClientFrame):
+    """Blank the body of the message with the `seq` `target`; `id` is the change's own, like a message's."""
+
+    type: Literal["delete"]
+    id: MessageId
+    room: RoomName
+    target: Annotated[Seq, Field(le=MAX_SEQ)]
+
+
 class Rename(ClientFrame):
     """Take another name."""
 
@@ -77,14 +96,17 @@ class Ping(ClientFrame):
     type: Literal["ping"]
 
 
-AnyClientFrame = Annotated[Join | Leave | Message | Rename | Typing | Ping, Field(discriminator="type")]
-CLIENT_FRAMES = ("join", "leave", "message", "rename", "typing", "ping")
+Change = Message | Edit | Delete
+"""What asks for an entry in a room's log."""
+
+AnyClientFrame = Annotated[Join | Leave | Change | Rename | Typing | Ping, Field(discriminator="type")]
+CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "typing", "ping")
 """The types of frames that clients send."""
 
-_CLIENT: TypeAdapter[Join | Leave | Message | Rename | Typing | Ping] = TypeAdapter(AnyClientFrame)
+_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Typing | Ping] = TypeAdapter(AnyClientFrame)
 
 
-def parse_client_frame(text: str | bytes) -> Join | Leave | Message | Rename | Typing | Ping:
+def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Typing | Ping:
     """Read a client's frame, or raise `ContractError` with a sentence for the client's developer."""
     try:
         return _CLIENT.validate_json(text)
@@ -128,6 +150,36 @@ class MessageFrame(Frame):
     trace: str
 
 
+class EditedFrame(Frame):
+    """An entry of the log: the message with the `seq` `target` has a new body."""
+
+    type: Literal["edited"] = "edited"
+    room: RoomName
+    seq: Seq
+    id: MessageId
+    user: User
+    target: Seq
+    body: str
+    time: Time
+    trace: str
+
+
+class DeletedFrame(Frame):
+    """An entry of the log: the message with the `seq` `target` is gone, and so is its body in the store."""
+
+    type: Literal["deleted"] = "deleted"
+    room: RoomName
+    seq: Seq
+    id: MessageId
+    user: User
+    target: Seq
+    time: Time
+    trace: str
+
+
+EntryFrame = Annotated[MessageFrame | EditedFrame | DeletedFrame, Field(discriminator="type")]
+
+
 class Joined(Frame):
     """The snapshot of a room: its head `seq`, who is there (`members` absent in large rooms), entries."""
 
@@ -138,7 +190,7 @@ class Joined(Frame):
     rev: int
     members: tuple[Member, ...] | None = None
     count: int
-    entries: tuple[MessageFrame, ...]
+    entries: tuple[EntryFrame, ...]
     truncated: bool
 
 

@@ -191,7 +191,7 @@ function trim(room, { keep }) {
   if (room.entries.length <= keep) return room;
   const entries = room.entries.slice(-keep);
   const first = entries[0].seq;
-  const amended = new Map([...room.amended].filter(([target]) => target >= first));
+  const amended = new Map([...room.amended].filter(([target, { seq }]) => target >= first || seq >= first));
   return { ...room, entries, amended, notices: room.notices.filter((n) => n.after >= first) };
 }
 
