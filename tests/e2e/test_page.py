@@ -73,6 +73,40 @@ async def test_who_is_here_a_rename_typing_and_leaving_show_on_the_other_side(
     await expect(ann.member("Robert")).to_have_count(0)
 
 
+async def test_own_messages_are_changed_and_deleted_for_everyone(stack: Stack, room: str, visit: Visit) -> None:
+    one, two = stack.gateways
+    ann, bob = await visit(one, "Ann", room), await visit(two, "Bob", room)
+    await ann.say("helo")
+    await ann.say("a secret")
+    for visitor in (ann, bob):
+        await expect(visitor.message("a secret")).to_have_count(1)
+    await expect(bob.page.get_by_test_id("edit")).to_have_count(0)
+
+    await ann.message("helo").hover()
+    await ann.message("helo").get_by_test_id("edit").click()
+    await expect(ann.part("editing")).to_be_visible()
+    await expect(ann.part("composer-input")).to_have_value("helo")
+    await ann.say("hello")
+    await expect(ann.part("editing")).to_be_hidden()
+    for visitor in (ann, bob):
+        await expect(visitor.message("hello")).to_contain_text("(edited)")
+        await expect(visitor.message("helo")).to_have_count(0)
+
+    await ann.part("composer-input").press("ArrowUp")
+    await expect(ann.part("composer-input")).to_have_value("a secret")
+    await ann.part("composer-input").press("Escape")
+    await expect(ann.part("composer-input")).to_have_value("")
+    await ann.message("a secret").hover()
+    await ann.message("a secret").get_by_test_id("delete").click()
+    await ann.page.get_by_test_id("confirm-delete").click()
+    for visitor in (ann, bob):
+        await expect(visitor.message("a secret")).to_have_count(0)
+        await expect(visitor.part("log")).to_contain_text("This message was deleted")
+    late = await visit(two, "Eve", room)
+    await expect(late.message("hello")).to_contain_text("(edited)")
+    await expect(late.part("log")).to_contain_text("This message was deleted")
+
+
 async def test_one_keeps_the_random_name_or_chooses_one(stack: Stack, room: str, visit: Visit) -> None:
     guest = await visit(stack.gateways[0], room=room)
     await expect(guest.part("welcome-input")).not_to_have_value("")

@@ -11,6 +11,7 @@ import { ComposerView } from "./views/composer.js";
 import { ConnectionView } from "./views/connection.js";
 import { $, setText } from "./views/dom.js";
 import { LogView } from "./views/log.js";
+import { confirmDeleting } from "./views/deleting.js";
 import { closeCovering, setUpPanels } from "./views/panels.js";
 import { PeopleView } from "./views/people.js";
 import { setUpProfile } from "./views/profile.js";
@@ -32,6 +33,8 @@ const log = new LogView({
   loadEarlier: () => client.loadEarlier(active()),
   retry: (room, id) => client.retry(room, id),
   discard: (room, id) => client.discard(room, id),
+  edit: (seq, body) => composer.edit(seq, body),
+  remove: (room, seq) => confirmDeleting(() => client.change(room, seq, null)),
   seen: (room, how) => client.seen(room, how),
 });
 const composer = new ComposerView({
@@ -39,6 +42,8 @@ const composer = new ComposerView({
     client.say(active(), body);
     log.toEnd();
   },
+  change: (seq, body) => client.change(active(), seq, body),
+  editLast: () => log.editLast(),
   typing: () => client.typing(active()),
   scroll: (pages) => log.scrollBy(pages),
 });

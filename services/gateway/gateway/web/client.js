@@ -153,6 +153,11 @@ export class Client {
     this.#delivery.say(name, body);
   }
 
+  /** Change an own message: another body, or null to delete it. */
+  change(name, target, body) {
+    this.#delivery.say(name, body, target);
+  }
+
   /** Send a failed message again, under its own id. */
   retry(name, id) {
     this.#delivery.retry(name, id);

@@ -18,10 +18,10 @@ export class Delivery {
     this.#link = link;
   }
 
-  /** Say something in a room. */
-  say(name, body) {
+  /** Say something in a room; with `target`, change that message: another body, or null to delete it. */
+  say(name, body, target = null) {
     const id = uuid7();
-    this.#link.dispatch(name, { type: "post", id, body, at: Date.now() });
+    this.#link.dispatch(name, { type: "post", id, body, target, at: Date.now() });
     this.#send(name, id);
   }
 
@@ -77,7 +77,7 @@ export class Delivery {
     this.#done(id);
     if (attempts > ATTEMPTS) {
       this.#fail(name, id, "The server did not take it");
-    } else if (this.#link.send({ type: "message", id, room: name, body: message.body, ref: id })) {
+    } else if (this.#link.send({ ...frameOf(message), id, room: name, ref: id })) {
       const timer = setTimeout(() => this.#fail(name, id, "The server did not answer"), ACK_WITHIN);
       this.#sent.set(id, { name, timer, attempts });
     }
@@ -92,4 +92,9 @@ export class Delivery {
     clearTimeout(this.#sent.get(id)?.timer);
     this.#sent.delete(id);
   }
+}
+
+function frameOf({ body, target }) {
+  if (target === null) return { type: "message", body };
+  return body === null ? { type: "delete", target } : { type: "edit", target, body };
 }

@@ -2,7 +2,7 @@
 
 import { perTab } from "./storage.js";
 
-/** The messages of a user by room: `{room: [{id, body, at}]}`. */
+/** The messages of a user by room: `{room: [{id, body, at, target}]}`. */
 export function restore(user) {
   const kept = perTab.get("outbox");
   return kept?.user === user ? kept.rooms : {};
@@ -13,7 +13,7 @@ export function save(user, rooms) {
   const open = {};
   for (const room of rooms.values()) {
     const own = room.pending.filter((p) => p.status !== "accepted");
-    if (own.length) open[room.name] = own.map(({ id, body, at }) => ({ id, body, at }));
+    if (own.length) open[room.name] = own.map(({ id, body, at, target }) => ({ id, body, at, target }));
   }
   if (Object.keys(open).length) perTab.set("outbox", { user, rooms: open });
   else perTab.remove("outbox");

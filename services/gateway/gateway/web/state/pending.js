@@ -5,9 +5,9 @@
  * a person may retry or discard; it is `final` if the server refused it, so that no late ack mends it.
  */
 
-/** The user said something: `{id, body, at}`. */
-export function post(room, { id, body, at }) {
-  const message = { id, body, at, epoch: room.epoch, status: "pending", reason: "", final: false };
+/** The user said something: `{id, body, at}`, or changes the message `target`: another body, or null to delete it. */
+export function post(room, { id, body, at, target = null }) {
+  const message = { id, body, at, target, epoch: room.epoch, status: "pending", reason: "", final: false };
   return { ...room, pending: [...room.pending, message] };
 }
 

@@ -1,4 +1,4 @@
-/** The message box: grows with its text, sends on Enter, keeps a draft per room. */
+/** The message box: grows with its text, sends on Enter, keeps a draft per room; changes a message where it is told to. */
 
 import { perTab } from "../storage.js";
 import { $, setText } from "./dom.js";
@@ -9,10 +9,11 @@ const WARN_AT = 0.9; // of the limit
 export class ComposerView {
   #input = $("composer-input");
   #room = null;
+  #editing = null; // the seq of the message that is being changed
   #limit = 0;
   #actions;
 
-  /** `actions`: `say(body)`, `typing()`, `scroll(pages)`. */
+  /** `actions`: `say(body)`, `change(seq, body)`, `editLast()`, `typing()`, `scroll(pages)`. */
   constructor(actions) {
     this.#actions = actions;
     $("composer").addEventListener("submit", (event) => {
@@ -21,6 +22,24 @@ export class ComposerView {
     });
     this.#input.addEventListener("input", () => this.#changed());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
+    $("editing-cancel").addEventListener("click", () => this.#stopEditing());
+  }
+
+  /** Change a message instead of writing one, until it is sent or given up. */
+  edit(seq, body) {
+    this.#editing = seq;
+    this.#input.value = body;
+    $("editing").hidden = false;
+    this.#fit();
+    this.focus();
+  }
+
+  #stopEditing() {
+    this.#editing = null;
+    $("editing").hidden = true;
+    this.#input.value = perTab.get("drafts", {})[this.#room] ?? "";
+    this.#fit();
+    this.focus();
   }
 
   /** Draw for a room by name (null: none); `limit` is the most bytes a message may have, 0 for any number. */
@@ -28,6 +47,8 @@ export class ComposerView {
     this.#limit = limit;
     if (room === this.#room) return;
     this.#room = room;
+    this.#editing = null;
+    $("editing").hidden = true;
     this.#input.disabled = room === null;
     this.#input.placeholder = room === null ? "" : `Message #${room}`;
     this.#input.setAttribute("aria-label", room === null ? "Message" : `Message to ${room}`);
@@ -44,6 +65,11 @@ export class ComposerView {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       this.#submit();
+    } else if (event.key === "Escape" && this.#editing !== null) {
+      this.#stopEditing();
+    } else if (event.key === "ArrowUp" && !this.#input.value && this.#editing === null) {
+      event.preventDefault();
+      this.#actions.editLast();
     } else if ((event.key === "PageUp" || event.key === "PageDown") && !event.altKey) {
       event.preventDefault();
       this.#actions.scroll(event.key === "PageUp" ? -1 : 1);
@@ -51,14 +77,20 @@ export class ComposerView {
   }
 
   #changed() {
-    this.#keepDraft();
     this.#fit();
+    if (this.#editing !== null) return;
+    this.#keepDraft();
     if (this.#input.value.trim()) this.#actions.typing();
   }
 
   #submit() {
     const body = this.#input.value.trim();
     if (!body || this.#room === null || this.#over() > 1) return;
+    if (this.#editing !== null) {
+      this.#actions.change(this.#editing, body);
+      this.#stopEditing();
+      return;
+    }
     this.#input.value = "";
     this.#keepDraft();
     this.#fit();

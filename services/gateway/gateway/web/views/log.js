@@ -30,7 +30,7 @@ export class LogView {
   #history = undefined;
   #day = "";
 
-  /** `actions`: `loadEarlier()`, `retry(id)`, `discard(id)`, `seen({following, looking})`. */
+  /** `actions`: `loadEarlier()`, `retry`, `discard`, `edit`, `remove` (room first, see `entryRow`), `seen(room, how)`. */
   constructor(actions) {
     this.#actions = actions;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -71,6 +71,14 @@ export class LogView {
     this.#pin();
     this.#drawNewest();
     this.#report();
+  }
+
+  /** Change the user's last message, if it is at hand. */
+  editLast() {
+    const room = this.#room;
+    const own = room?.entries.findLast((e) => e.type === "message" && e.user.id === this.#me?.id);
+    const body = own && (room.amended.has(own.seq) ? room.amended.get(own.seq).body : own.body);
+    if (body) this.#actions.edit(own.seq, body);
   }
 
   /** The page's scrolling keys, from wherever the focus is. */
@@ -115,6 +123,9 @@ export class LogView {
     if (room.amended !== before.amended) {
       for (const [seq, a] of room.amended) if (before.amended.get(seq) !== a) this.#redraw(seq);
     }
+    if (room.pending !== before.pending) {
+      for (const { target } of [...before.pending, ...room.pending]) if (target) this.#redraw(target);
+    }
   }
 
   #appendFrom(before) {
@@ -155,8 +166,19 @@ export class LogView {
       noticesBefore: room.notices.some((n) => n.after === seq - 1),
       amended: room.amended.get(seq),
       own: entry.user.id === this.#me?.id,
+      change: room.pending.findLast((p) => p.target === seq),
+      actions: this.#actionsIn(room.name),
       isFirstUnread: seq === this.#unreadFrom,
     });
+  }
+
+  #actionsIn(name) {
+    return {
+      retry: (id) => this.#actions.retry(name, id),
+      discard: (id) => this.#actions.discard(name, id),
+      edit: (seq, body) => this.#actions.edit(seq, body),
+      remove: (seq) => this.#actions.remove(name, seq),
+    };
   }
 
   #redraw(seq) {
@@ -262,11 +284,8 @@ export class LogView {
   #drawPending() {
     const room = this.#room;
     let previous = room?.entries.at(-1);
-    const rows = (room?.pending ?? []).map((p) => {
-      const row = pendingRow(p, { user: this.#me, previous, actions: {
-        retry: (id) => this.#actions.retry(room.name, id),
-        discard: (id) => this.#actions.discard(room.name, id),
-      } });
+    const rows = (room?.pending ?? []).filter((p) => p.target === null).map((p) => {
+      const row = pendingRow(p, { user: this.#me, previous, actions: this.#actionsIn(room.name) });
       previous = { type: "message", user: this.#me, time: p.at };
       return row;
     });

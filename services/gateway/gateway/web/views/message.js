@@ -9,7 +9,8 @@ const LONG = { characters: 1_800, lines: 24 };
 
 /**
  * The row of a log entry. `about` has `previous` (the entry before, or undefined), `notices` (below it),
- * `noticesBefore` (whether some stand right above), `amended` ({body} or undefined), `own`, `isFirstUnread`.
+ * `noticesBefore` (whether some stand right above), `amended` ({body} or undefined), `own`, `isFirstUnread`, `change` (the
+ * own change of it on its way, or undefined), and `actions`: `edit(seq, body)`, `remove(seq)`, `retry(id)`, `discard(id)`.
  */
 export function entryRow(entry, about) {
   const date = new Date(entry.time);
@@ -23,7 +24,8 @@ export function entryRow(entry, about) {
     const starts = newDay || about.isFirstUnread || about.noticesBefore || !continues(entry, about.previous);
     row.append(message({ ...entry, date, starts, ...about, status: "sent" }));
     row.dataset.testid = "message";
-    if (about.own) Object.assign(row.dataset, { own: "", status: "sent" });
+    if (about.own) Object.assign(row.dataset, { own: "", status: about.change?.status === "failed" ? "failed" : "sent" });
+    if (about.change?.status === "failed") row.append(failure(about.change, "Not changed", about.actions));
   }
   row.append(...about.notices.map(notice));
   return row;
@@ -36,12 +38,14 @@ export function pendingRow(pending, { user, previous, actions }) {
   const status = pending.status === "accepted" ? "sent" : pending.status;
   const data = { testid: "message", id: pending.id, user: user.id, own: "", status };
   const row = h("li", { class: "row", data }, message({ ...pending, user, date, starts, own: true, status }));
-  if (status === "failed") {
-    row.append(h("p", { class: "failed", role: "alert" }, icon("alert"), h("span", {}, `Not sent: ${pending.reason}.`),
-      h("button", { type: "button", data: { testid: "retry" }, on: { click: () => actions.retry(pending.id) } }, "Retry"),
-      h("button", { type: "button", data: { testid: "discard" }, on: { click: () => actions.discard(pending.id) } }, "Discard")));
-  }
+  if (status === "failed") row.append(failure(pending, "Not sent", actions));
   return row;
+}
+
+function failure({ id, reason }, what, actions) {
+  return h("p", { class: "failed", role: "alert" }, icon("alert"), h("span", {}, `${what}: ${reason}.`),
+    h("button", { type: "button", data: { testid: "retry" }, on: { click: () => actions.retry(id) } }, "Retry"),
+    h("button", { type: "button", data: { testid: "discard" }, on: { click: () => actions.discard(id) } }, "Discard"));
 }
 
 /** Whether a message goes on below the author's last one without naming the author again. */
@@ -50,18 +54,29 @@ function continues(entry, previous) {
   return previous.user.name === entry.user.name && new Date(entry.time) - new Date(previous.time) < GROUPED_WITHIN;
 }
 
-function message({ user, body, date, starts, own, amended, status, trace }) {
+function message({ seq, user, body, date, starts, own, amended, change, actions, status, trace }) {
   const title = trace ? `${fullTime(date)}\ntrace ${trace}` : fullTime(date);
   const time = h("time", { datetime: date.toISOString(), title }, timeOfDay(date));
   const name = h("bdi", { class: starts ? "author" : "author sr", data: { testid: "author" } }, user.name);
-  const deleted = amended && amended.body === null;
-  const text = deleted ? h("p", { class: "body gone" }, "This message was deleted") : bodyOf(amended?.body ?? body);
-  if (amended && !deleted) text.append(h("span", { class: "quiet edited" }, " (edited)"));
+  const now = amended ? amended.body : body;
+  const deleted = now === null || now === "";
+  const text = deleted ? h("p", { class: "body gone" }, "This message was deleted") : bodyOf(change?.body ?? now);
+  if (change?.status === "pending") text.append(h("span", { class: "quiet edited" }, change.body === null ? " (deleting…)" : " (saving…)"));
+  else if (amended && !deleted) text.append(h("span", { class: "quiet edited" }, " (edited)"));
   return h("div", { class: `msg${starts ? " starts" : ""}${own ? " own" : ""}` },
     starts && avatar(user),
     h("div", { class: "meta" }, name, starts && own && h("span", { class: "you" }, "you"), time),
     text,
-    own && mark(status));
+    own && mark(status),
+    own && seq && !deleted && !change && tools(seq, now, actions));
+}
+
+function tools(seq, body, actions) {
+  const tool = (name, label, click) =>
+    h("button", { type: "button", title: label, "aria-label": label, data: { testid: name }, on: { click } }, icon(name));
+  return h("div", { class: "tools" },
+    tool("edit", "Edit this message", () => actions.edit(seq, body)),
+    tool("delete", "Delete this message", () => actions.remove(seq)));
 }
 
 function mark(status) {
