@@ -7,6 +7,9 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from dlq_monitor.access import routes as access_routes
+from dlq_monitor.access.door import Door
+from dlq_monitor.access.tokens import Tokens
 from dlq_monitor.alerting import routes as alert_routes
 from dlq_monitor.alerting.alerting import Alerting
 from dlq_monitor.alerting.composing import channels
@@ -30,7 +33,7 @@ from dlq_monitor.watching import routes as queue_routes
 from dlq_monitor.watching.management import MANAGEMENT, Management
 from dlq_monitor.watching.watcher import Watcher
 from warren.consuming import Consuming
-from warren.http import create_app, service_token
+from warren.http import create_app
 from warren.messaging import Link
 from warren.messaging.declare import gravedigger
 from warren.runtime import Service
@@ -40,6 +43,7 @@ from warren.storage import Mongo
 def build(settings: DlqSettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     topology = settings.topology
+    tokens = Tokens(Path(settings.dlq_tokens) if settings.dlq_tokens else None)
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
     rules = load(Path(settings.dlq_rules) if settings.dlq_rules else DEFAULT)
     desk = Desk(Letters(mongo.database), Sayings(mongo.database), rules, settings.service)
@@ -84,7 +88,9 @@ def build(settings: DlqSettings) -> Service:
     alerting.watched_by(consuming.health)
 
     app = create_app(settings, consuming.health)
-    guard = service_token(settings)
+    door = Door(settings.service_token.get_secret_value(), tokens)
+    guard = door.check
+    app.include_router(access_routes.router(guard))
     app.include_router(transfer_router(desk, guard))
     app.include_router(router(desk, decisions, guard))
     app.include_router(group_router(desk, guard))

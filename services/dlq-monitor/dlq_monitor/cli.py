@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from dlq_monitor import showing
+from dlq_monitor.access.cli import token
 from dlq_monitor.cli_options import (
     Actor,
     Cause,
     GroupOption,
     Queue,
     StatusOption,
+    Token,
     Type,
     actor_name,
     asked,
+    client,
     group_id,
     letter_id,
 )
@@ -61,7 +63,7 @@ def list_letters(
 ) -> None:
     """List letters, the newest first; all that is given must hold."""
     chosen = {"queue": queue, "type": type, "cause": cause, "status": status, "since": moment(since)}
-    found = _service(data, url).get("/letters", group=group_id(group), limit=limit, **chosen)
+    found = client(data, url).get("/letters", group=group_id(group), limit=limit, **chosen)
     if as_json:
         print_json({"total": found["total"], "items": found["items"]})
     elif found["items"]:
@@ -100,7 +102,7 @@ def groups(
     as_json: Json = False,
 ) -> None:
     """List groups of letters that died alike, the newest first; show one, or say something of it."""
-    service = _service(data, url)
+    service = client(data, url)
     said = {k: v for k, v in {"note": note, "owner": owner, "status": verdict}.items() if v is not None}
     if id is None:
         if said:
@@ -133,7 +135,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one letter."""
-    found = asked(lambda: _service(data, url).get(f"/letters/{letter_id(id)}"))
+    found = asked(lambda: client(data, url).get(f"/letters/{letter_id(id)}"))
     if as_json:
         print_json(found)
     else:
@@ -153,7 +155,7 @@ def discard(
     """Give a letter up. It stays on record with your reason."""
     if not reason.strip():
         fail("say why with --reason TEXT")
-    found = _decide(_service(data, url), id, "discard", actor, reason)
+    found = _decide(client(data, url), id, "discard", actor, reason)
     _done(found, "discarded", as_json)
 
 
@@ -167,11 +169,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Take a discarding back, as long as the letter is kept."""
-    _done(_decide(_service(data, url), id, "restore", actor, reason), "restored", as_json)
-
-
-def _service(data: Path, url: str | None) -> ServiceClient:
-    return ServiceClient("dlq-monitor", data, url)
+    _done(_decide(client(data, url), id, "restore", actor, reason), "restored", as_json)
 
 
 def _decide(service: ServiceClient, id: str, decision: str, actor: str | None, reason: str) -> dict[str, Any]:  # noqa: A002
@@ -187,7 +185,7 @@ def _done(letter: dict[str, Any], words: str, as_json: bool) -> None:
 
 
 @app.callback()
-def root() -> None:
+def root(token: Token = "") -> None:
     """Dead letters: messages that could not be processed, with their causes, and what becomes of them."""
 
 
@@ -200,6 +198,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "restore": restore,
     "export": export,
     "import": import_letters,
+    "token": token,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, epilog=getattr(_command, "epilog", None))(_command)

@@ -5,18 +5,41 @@ from __future__ import annotations
 import getpass
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from warren.cli.console import fail
-from warren.cli.service_client import RefusedError
+from warren.cli.service_client import RefusedError, ServiceClient
 from warren.errors import WarrenError
 
 _GROUP = re.compile(r"[0-9a-f]{1,12}")
 _ID = re.compile(r"[0-9a-f]{1,32}")
 
-Actor = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides; your login name if not given.")]
+_token: ContextVar[str] = ContextVar("token", default="")
+"""What the group of commands was given, for the command itself."""
+
+
+def _keep(token: str) -> str:
+    _token.set(token)
+    return token
+
+
+Token = Annotated[
+    str,
+    typer.Option(
+        "--token",
+        metavar="TOKEN",
+        envvar="WARREN_DLQ_TOKEN",
+        callback=_keep,
+        help="Your token, see `warren dlq token`; in the variable, no list of processes shows it.",
+    ),
+]
+Actor = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Who decides; your token's name, else your login name.")
+]
 Queue = Annotated[str | None, typer.Option(help="Only what died in this queue; * stands for anything.")]
 Type = Annotated[str | None, typer.Option(help="Only this type, as in message.post.v1 or message.*.")]
 Cause = Annotated[str | None, typer.Option(help="Only causes with this in their name, as in Timeout.")]
@@ -53,9 +76,14 @@ def asked(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         fail(str(e), 1)
 
 
-def actor_name(given: str | None) -> str:
-    """Return who decides."""
-    if given:
+def client(data: Path, url: str | None) -> ServiceClient:
+    """Return the running dlq-monitor, asked with the token that was given, else with the service token."""
+    return ServiceClient("dlq-monitor", data, url, token=_token.get())
+
+
+def actor_name(given: str | None) -> str | None:
+    """Return who decides; None if it is the one whose token was given."""
+    if given or _token.get():
         return given
     try:
         return getpass.getuser()

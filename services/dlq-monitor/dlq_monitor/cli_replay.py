@@ -23,6 +23,7 @@ from dlq_monitor.cli_options import (
     Type,
     actor_name,
     asked,
+    client,
     group_id,
     letter_id,
 )
@@ -79,7 +80,7 @@ def replay(
 
     Exit code 3: some died again or could not be sent; 4: cancelled, or stopped by itself.
     """
-    service = ServiceClient("dlq-monitor", data, url)
+    service = client(data, url)
     who = {"actor": actor_name(actor), "reason": reason}
     common = {
         "queue": queue,
@@ -129,7 +130,7 @@ def replay(
 @examples(("warren dlq replays list", "the newest first"))
 def list_replays(data: Data = DEFAULT_DATA, url: Url = None, as_json: Json = False) -> None:
     """List replays, the newest first."""
-    found = ServiceClient("dlq-monitor", data, url).get("/replays")
+    found = client(data, url).get("/replays")
     if as_json:
         print_json(found)
     elif found["items"]:
@@ -142,7 +143,7 @@ def list_replays(data: Data = DEFAULT_DATA, url: Url = None, as_json: Json = Fal
 @examples(("warren dlq replays show 6c01f2", "how far it is"))
 def show(id: End, data: Data = DEFAULT_DATA, url: Url = None, as_json: Json = False) -> None:  # noqa: A002 - the argument's name
     """Show one replay."""
-    found = asked(lambda: ServiceClient("dlq-monitor", data, url).get(f"/replays/{id}"))
+    found = asked(lambda: client(data, url).get(f"/replays/{id}"))
     if as_json:
         print_json(found)
     else:
@@ -161,7 +162,7 @@ def cancel(
 ) -> None:
     """Send no more of a replay; what was sent is sent."""
     who = {"actor": actor_name(actor), "reason": reason}
-    found = asked(lambda: ServiceClient("dlq-monitor", data, url).post(f"/replays/{id}/cancel", who))
+    found = asked(lambda: client(data, url).post(f"/replays/{id}/cancel", who))
     if as_json:
         print_json(found)
     else:
@@ -180,12 +181,12 @@ def resume(
 ) -> None:
     """Go on with a replay that was cancelled, or stopped by itself."""
     who = {"actor": actor_name(actor), "reason": reason}
-    service = ServiceClient("dlq-monitor", data, url)
+    service = client(data, url)
     found = asked(lambda: service.post(f"/replays/{id}/resume", who))
     _follow(service, found, who, wait=wait, as_json=as_json)
 
 
-def _follow(service: ServiceClient, found: dict[str, Any], who: dict[str, str], *, wait: bool, as_json: bool) -> None:
+def _follow(service: ServiceClient, found: dict[str, Any], who: dict[str, Any], *, wait: bool, as_json: bool) -> None:
     """Show a replay until it is over, and end the command with its exit code. Ctrl-C cancels it."""
     path = f"/replays/{found['id']}"
     columns = (

@@ -10,11 +10,11 @@ from typing import Annotated, Any, BinaryIO
 import orjson
 import typer
 
-from dlq_monitor.cli_options import Actor, Cause, GroupOption, Queue, StatusOption, Type, actor_name, group_id
+from dlq_monitor.cli_options import Actor, Cause, GroupOption, Queue, StatusOption, Type, actor_name, client, group_id
 from warren.cli.console import err, fail, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
-from warren.cli.service_client import ServiceClient, ServiceError
+from warren.cli.service_client import ServiceError
 
 MAX_LINES = 100
 MAX_BYTES = 4 * 1024 * 1024
@@ -38,7 +38,7 @@ def export(
 ) -> None:
     """Write letters with every byte of them, the oldest first."""
     chosen = {"queue": queue, "type": type, "cause": cause, "status": status, "since": moment(since)}
-    lines = ServiceClient("dlq-monitor", data, url).lines("/letters/export", group=group_id(group), **chosen)
+    lines = client(data, url).lines("/letters/export", group=group_id(group), **chosen)
     count = 0
     target = output.open("w") if output else sys.stdout
     try:
@@ -61,7 +61,7 @@ def import_letters(
     as_json: Json = False,
 ) -> None:
     """Take letters in that were exported, here or elsewhere."""
-    service = ServiceClient("dlq-monitor", data, url)
+    service = client(data, url)
     who = {"actor": actor_name(actor), "reason": reason}
     total = {"imported": 0, "known": 0}
     for first, letters in _requests(file):

@@ -37,6 +37,9 @@ class DlqSettings(WatchSettings, AlertSettings, ReplaySettings):
     dlq_rules: str = ""
     """Path of the file of rules (see `rules.yaml` beside this file, which holds where none is given)."""
 
+    dlq_tokens: str = ""
+    """Path of the file of tokens, one person a line (see `access/tokens.py`); empty: the service token alone."""
+
     @property
     def extra_queues(self) -> tuple[str, ...]:
         """Return the names in `dlq_queues`."""
