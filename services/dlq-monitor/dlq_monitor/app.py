@@ -9,6 +9,8 @@ import httpx
 
 from dlq_monitor.access import routes as access_routes
 from dlq_monitor.access.door import Door
+from dlq_monitor.access.record import Record, Recorder
+from dlq_monitor.access.repository import Entries
 from dlq_monitor.access.tokens import Tokens
 from dlq_monitor.alerting import routes as alert_routes
 from dlq_monitor.alerting.alerting import Alerting
@@ -54,6 +56,8 @@ def build(settings: DlqSettings) -> Service:
         desk, days=settings.dlq_keep_days, count=settings.dlq_keep, open_days=settings.dlq_keep_open_days
     )
 
+    record = Record(Entries(mongo.database), days=settings.dlq_record_days, count=settings.dlq_record)
+
     amqp_url = settings.amqp_url.get_secret_value()
     management = Management(settings.management_url.get_secret_value(), unquote(urlsplit(amqp_url).path[1:]) or "/")
     if management.known:
@@ -80,6 +84,7 @@ def build(settings: DlqSettings) -> Service:
         await desk.prepare()
         await awaiting.prepare()
         await replays.prepare()
+        await record.prepare()
 
     http = httpx.AsyncClient()
     told = channels(settings, consuming.facts, http)
@@ -90,7 +95,8 @@ def build(settings: DlqSettings) -> Service:
     app = create_app(settings, consuming.health)
     door = Door(settings.service_token.get_secret_value(), tokens)
     guard = door.check
-    app.include_router(access_routes.router(guard))
+    app.add_middleware(Recorder, door=door, record=record)
+    app.include_router(access_routes.router(record, guard))
     app.include_router(transfer_router(desk, guard))
     app.include_router(router(desk, decisions, guard))
     app.include_router(group_router(desk, guard))
@@ -98,5 +104,16 @@ def build(settings: DlqSettings) -> Service:
     app.include_router(rules_router(rules, guard))
     app.include_router(queue_routes.router(watcher, settings.watch_backlog_limit, guard))
     app.include_router(alert_routes.router(alerting, guard))
-    parts = [*consuming.parts, feed, awaiting, replays, retention, Ruling(desk, decisions), watch, watcher, alerting]
+    parts = [
+        *consuming.parts,
+        feed,
+        awaiting,
+        replays,
+        retention,
+        Ruling(desk, decisions),
+        record,
+        watch,
+        watcher,
+        alerting,
+    ]
     return Service(settings, consuming.health, app, parts, on_stop=[mongo.close, management.close, http.aclose])

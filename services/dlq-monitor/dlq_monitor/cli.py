@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dlq_monitor import showing
-from dlq_monitor.access.cli import token
+from dlq_monitor.access.cli import record, token
 from dlq_monitor.cli_options import (
     Actor,
     Cause,
@@ -199,6 +199,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": export,
     "import": import_letters,
     "token": token,
+    "record": record,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, epilog=getattr(_command, "epilog", None))(_command)

@@ -1,4 +1,4 @@
-"""`warren dlq token`. Exit code 1: it cannot be added; 2: wrong use."""
+"""`warren dlq token|record`. Exit code 1: it cannot be added; 2: wrong use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from dlq_monitor.access import showing
 from dlq_monitor.access.tokens import Role, TokensError, made, read
-from warren.cli.console import err, fail
+from dlq_monitor.cli_options import client
+from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
-from warren.cli.options import DEFAULT_DATA, Data
+from warren.cli.options import DEFAULT_DATA, Data, Json, Url
 from warren.stack.secrets import tokens_file
 
 
@@ -43,6 +45,28 @@ def token(
         err.print(holder.line, soft_wrap=True)
         err.print("[dim]the token is shown only now:[/]")
     typer.echo(secret)
+
+
+@examples(
+    ("warren dlq record", "who changed what, and who was refused"),
+    ("warren dlq record --limit 1000 --json", "the same for scripts"),
+)
+def record(
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    before: Annotated[int | None, typer.Option(metavar="NEXT", help="Older ones: `next` of the JSON before.")] = None,
+    data: Data = DEFAULT_DATA,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """List changes that were allowed or denied, the newest first."""
+    found = client(data, url).get("/record", limit=limit, before=before)
+    if as_json:
+        print_json(found)
+    elif found["items"]:
+        uncut()
+        out.print(showing.record(found["items"]))
+    else:
+        err.print("nothing is on record")
 
 
 def _append(path: Path, line: str) -> None:
