@@ -27,6 +27,7 @@ from dlq_monitor.cli_replay import app as replays_app
 from dlq_monitor.cli_replay import replay
 from dlq_monitor.cli_rules import app as rules_app
 from dlq_monitor.cli_transfer import export, import_letters
+from dlq_monitor.live.cli import watch
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
@@ -198,6 +199,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "restore": restore,
     "export": export,
     "import": import_letters,
+    "watch": watch,
     "token": token,
     "record": record,
 }
