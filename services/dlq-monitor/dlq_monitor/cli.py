@@ -10,9 +10,12 @@ import typer
 from dlq_monitor import showing
 from dlq_monitor.access.cli import record, token
 from dlq_monitor.cli_options import (
+    LOOK,
     Actor,
     Cause,
+    DirectOption,
     GroupOption,
+    Look,
     Queue,
     StatusOption,
     Token,
@@ -20,8 +23,11 @@ from dlq_monitor.cli_options import (
     actor_name,
     asked,
     client,
+    direct_choice,
     group_id,
     letter_id,
+    login_name,
+    straight,
 )
 from dlq_monitor.cli_replay import app as replays_app
 from dlq_monitor.cli_replay import replay
@@ -49,6 +55,7 @@ app = typer.Typer(
     ("warren dlq list --status open --since 2h", "what died in the last two hours and waits for a decision"),
     ("warren dlq list --queue 'chat.*' --cause Timeout", "of all queues of chat, whatever timed out"),
     ("warren dlq list --group 4be1 --json", "one group, for scripts"),
+    ("warren dlq list --direct chat.dead", "straight from the queue, when dlq-monitor is down"),
 )
 def list_letters(
     queue: Queue = None,
@@ -58,11 +65,17 @@ def list_letters(
     status: StatusOption = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LETTERS)] = 50,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     data: Data = DEFAULT_DATA,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """List letters, the newest first; all that is given must hold."""
+    if direct:
+        choice = direct_choice(queue, type, cause, group, status, since)
+        straight(direct, look, data).list(choice, limit, as_json=as_json)
+        return
     chosen = {"queue": queue, "type": type, "cause": cause, "status": status, "since": moment(since)}
     found = client(data, url).get("/letters", group=group_id(group), limit=limit, **chosen)
     if as_json:
@@ -131,11 +144,16 @@ def groups(
 def show(
     id: Id,  # noqa: A002 - the argument's name
     body: Annotated[bool, typer.Option("--body", help="Show the body too.")] = False,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     data: Data = DEFAULT_DATA,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Show one letter."""
+    if direct:
+        straight(direct, look, data).show(letter_id(id), body=body, as_json=as_json)
+        return
     found = asked(lambda: client(data, url).get(f"/letters/{letter_id(id)}"))
     if as_json:
         print_json(found)
@@ -144,11 +162,16 @@ def show(
         out.print(showing.letter(found, body=body))
 
 
-@examples(("warren dlq discard 3f9a --reason 'a test of mine'", "give it up; it stays on record"))
+@examples(
+    ("warren dlq discard 3f9a --reason 'a test of mine'", "give it up; it stays on record"),
+    ("warren dlq discard 3f9a --reason 'a test' --direct chat.dead --json >> gone.ndjson", "without dlq-monitor"),
+)
 def discard(
     id: Id,  # noqa: A002 - the argument's name
     reason: Annotated[str, typer.Option(help="Why; it stays on record.")],
     actor: Actor = None,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     data: Data = DEFAULT_DATA,
     url: Url = None,
     as_json: Json = False,
@@ -156,6 +179,9 @@ def discard(
     """Give a letter up. It stays on record with your reason."""
     if not reason.strip():
         fail("say why with --reason TEXT")
+    if direct:
+        straight(direct, look, data).discard(letter_id(id), login_name(actor), reason, as_json=as_json)
+        return
     found = _decide(client(data, url), id, "discard", actor, reason)
     _done(found, "discarded", as_json)
 

@@ -6,14 +6,20 @@ import getpass
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from dlq_monitor.groups import Choice
 from warren.cli.console import fail
+from warren.cli.options import moment
 from warren.cli.service_client import RefusedError, ServiceClient
 from warren.errors import WarrenError
+
+if TYPE_CHECKING:
+    from dlq_monitor.direct.cli import Direct
 
 _GROUP = re.compile(r"[0-9a-f]{1,12}")
 _ID = re.compile(r"[0-9a-f]{1,32}")
@@ -52,6 +58,39 @@ StatusOption = Annotated[
 ]
 
 
+DirectOption = Annotated[
+    str | None,
+    typer.Option("--direct", metavar="QUEUE", help="Straight on this dead queue, when dlq-monitor is down."),
+]
+Look = Annotated[
+    int, typer.Option(min=1, metavar="N", help="With --direct: messages of the queue that are looked at, at the most.")
+]
+LOOK = 10_000
+
+
+def straight(queue: str, look: int, data: Path) -> Direct:
+    """Return the dead queue to work on without dlq-monitor."""
+    from dlq_monitor.direct.cli import Direct  # noqa: PLC0415 - the broker's library takes its time, others need none
+
+    return Direct(queue, look, data)
+
+
+def direct_choice(
+    queue: str | None,
+    type: str | None,  # noqa: A002 - the option's name
+    cause: str | None,
+    group: str | None,
+    status: str | None,
+    since: str | None,
+) -> Choice:
+    """Return a choice of letters that are in a queue."""
+    if status not in {None, "open", "new"}:
+        fail("what lies in a queue has no status yet: leave --status out with --direct")
+    return Choice(
+        queue, type, cause, group_id(group), None, datetime.fromisoformat(when) if (when := moment(since)) else None
+    )
+
+
 def group_id(given: str | None) -> str | None:
     """Check a group's id, or the beginning of one; ends the command with exit code 1 if it is none."""
     if given is None:
@@ -83,7 +122,12 @@ def client(data: Path, url: str | None) -> ServiceClient:
 
 def actor_name(given: str | None) -> str | None:
     """Return who decides; None if it is the one whose token was given."""
-    if given or _token.get():
+    return given if given or _token.get() else login_name(None)
+
+
+def login_name(given: str | None) -> str:
+    """Return the name that was given, else the one of whoever is logged in here."""
+    if given:
         return given
     try:
         return getpass.getuser()

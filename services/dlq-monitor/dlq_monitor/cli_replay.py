@@ -15,17 +15,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dlq_monitor import showing
 from dlq_monitor.cli_options import (
+    LOOK,
     Actor,
     Cause,
+    DirectOption,
     GroupOption,
+    Look,
     Queue,
     StatusOption,
     Type,
     actor_name,
     asked,
     client,
+    direct_choice,
     group_id,
     letter_id,
+    straight,
 )
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
@@ -50,6 +55,7 @@ app = typer.Typer(no_args_is_help=True, help="Replays of many letters: those tha
     ("warren dlq replay --group 4be1 --rate 100", "the whole group: one first, then up to 100 a second"),
     ("warren dlq replay --queue 'chat.*' --cause Timeout --yes --json", "for scripts"),
     ("warren dlq replay --all --to-exchange '' --to-key test.in", "into another queue"),
+    ("warren dlq replay --all --direct chat.dead", "straight from the queue, when dlq-monitor is down"),
 )
 def replay(
     ids: Annotated[
@@ -67,6 +73,8 @@ def replay(
     rate: Annotated[float | None, typer.Option(min=0.01, help="Letters a second; full speed if not given.")] = None,
     canary: Annotated[bool, typer.Option(help="Send one first, and go on when its effect was seen.")] = True,
     max_failures: Annotated[int, typer.Option(min=0, help="Stop when more letters than this fail.")] = 10,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go where.")] = False,
     yes: Yes = False,
     wait: Wait = True,
@@ -80,6 +88,22 @@ def replay(
 
     Exit code 3: some died again or could not be sent; 4: cancelled, or stopped by itself.
     """
+    if bool(ids) + any((queue, type, cause, group, status, since)) + every != 1:
+        fail("say which letters: IDs, or what they have in common (--group, --queue …), or --all")
+    if (to_exchange is None) != (to_key is None):
+        fail("--to-exchange and --to-key belong together")
+    if direct:
+        if rate is not None or not canary:
+            fail("--rate and the canary need dlq-monitor, which sees what becomes of letters: not with --direct")
+        straight(direct, look, data).replay(
+            [letter_id(i) for i in ids or []],
+            direct_choice(queue, type, cause, group, status, since),
+            None if to_key is None else (to_exchange or "", to_key),
+            dry_run=dry_run,
+            confirmed=yes or len(ids or []) == 1,
+            as_json=as_json,
+        )
+        return
     service = client(data, url)
     who = {"actor": actor_name(actor), "reason": reason}
     common = {
@@ -99,10 +123,6 @@ def replay(
             words = f"sent to {one['queue']} again"
             out.print(f"[green]✓[/] letter {one['id'][: showing.SHORT]}: {words}", soft_wrap=True)
         return
-    if bool(ids) + bool(given) + every != 1:
-        fail("say which letters: IDs, or what they have in common (--group, --queue …), or --all")
-    if (to_exchange is None) != (to_key is None):
-        fail("--to-exchange and --to-key belong together")
     wanted = {
         **who,
         "letters": {"ids": [letter_id(i) for i in ids]} if ids else {"all": True} if every else given,
