@@ -21,6 +21,7 @@ from dlq_monitor.decisions import Decisions
 from dlq_monitor.desk import Desk
 from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
+from dlq_monitor.openapi import document
 from dlq_monitor.replaying import routes as replay_routes
 from dlq_monitor.replaying.composing import outcomes, replaying
 from dlq_monitor.repository import Letters, Sayings
@@ -104,6 +105,7 @@ def build(settings: DlqSettings) -> Service:
     app.include_router(rules_router(rules, guard))
     app.include_router(queue_routes.router(watcher, settings.watch_backlog_limit, guard))
     app.include_router(alert_routes.router(alerting, guard))
+    document(app)
     parts = [
         *consuming.parts,
         feed,

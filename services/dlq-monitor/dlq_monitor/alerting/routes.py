@@ -83,7 +83,11 @@ def router(alerting: Alerting, guard: Callable[..., Any]) -> APIRouter:
         ]
         return {"items": items}
 
-    @routes.post("/alerts/test/{channel}", summary="Send a test through a channel now; 502 says why it failed")
+    @routes.post(
+        "/alerts/test/{channel}",
+        summary="Send a test through a channel now; 502 says why it failed",
+        responses={502: {}},
+    )
     async def test(channel: str, who: By, caller: Calling) -> dict[str, Any]:
         try:
             await alerting.test(channel, caller.actor(who.actor))
