@@ -63,7 +63,10 @@ DirectOption = Annotated[
     typer.Option("--direct", metavar="QUEUE", help="Straight on this dead queue, when dlq-monitor is down."),
 ]
 Look = Annotated[
-    int, typer.Option(min=1, metavar="N", help="With --direct: messages of the queue that are looked at, at the most.")
+    int,
+    typer.Option(
+        min=1, max=65_535, metavar="N", help="With --direct: messages of the queue that are looked at, at the most."
+    ),
 ]
 LOOK = 10_000
 

@@ -105,7 +105,7 @@ class Direct:
                 gone = replace(letter, status="discarded", last=step.time, history=(step,))
                 if as_json:
                     print_json(exported(gone))  # before it is gone
-                await found.held.ack()
+                await desk.take_off(found)
                 return gone
 
         gone = _run(work())

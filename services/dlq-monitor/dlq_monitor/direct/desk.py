@@ -82,6 +82,10 @@ class DirectDesk:
         """Make an id that is the same at the next look; of twins it does not matter which is which."""
         return hashlib.sha256(f"{self._queue}\n{digest.hex()}\n{twin}".encode()).hexdigest()[:32]
 
+    async def take_off(self, found: Found) -> None:
+        """Take a message off the queue."""
+        await self._browsing.ack(found.held)
+
     async def chosen(self, choice: Choice) -> AsyncIterator[Letter]:
         """Yield the letters of a choice, in the order of the queue; `since` is the time of death."""
         async for found in self.all():
@@ -151,7 +155,7 @@ class DirectDesk:
                     reason = str(e)
                     break
             if not reason:
-                await found.held.ack()
+                await self.take_off(found)
             for letter in found.letters:
                 yield letter, reason
             left -= len(found.letters)
