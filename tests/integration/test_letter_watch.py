@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from typer.testing import CliRunner, Result
 
 from dlq_monitor.app import build
+from dlq_monitor.cli import app as cli
 from dlq_monitor.settings import DlqSettings
 from tests.support.services import Running, Services
 from tests.support.space import Space
@@ -40,7 +42,7 @@ async def test_watch_shows_what_goes_on_and_outlives_the_service(wire: Wire, spa
     assert "chat.commands.0-of-2" in shown.stdout
     assert "without a cause" in shown.stdout
     piped = await asyncio.to_thread(_run, "--url", dlq.url, env=env)
-    assert piped.returncode == 2
+    assert piped.exit_code == 2
     assert "--once" in piped.stderr
 
     screen, lines = _Screen(dlq.url, env), _Lines(dlq.url, env)
@@ -60,7 +62,7 @@ async def test_watch_shows_what_goes_on_and_outlives_the_service(wire: Wire, spa
     assert screen.has("\x1b[?1049l")  # the screen from before is back
     assert lines.rest() == ""
     away = await asyncio.to_thread(_run, "--once", "--url", dlq.url, env=env)
-    assert away.returncode == 1
+    assert away.exit_code == 1
     assert "does not answer" in away.stderr
 
 
@@ -72,12 +74,12 @@ async def _seen(dlq: Running) -> bool:
 
 async def _once(dlq: Running, env: dict[str, str]) -> Any:
     ran = await asyncio.to_thread(_run, "--once", "--json", "--url", dlq.url, env=env)
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     return orjson.loads(ran.stdout)
 
 
-def _run(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([WARREN, "dlq", "watch", *words], env=env, capture_output=True, text=True, check=False)
+def _run(*words: str, env: dict[str, str]) -> Result:
+    return CliRunner().invoke(cli, ["watch", *words], env=env)
 
 
 class _Screen:

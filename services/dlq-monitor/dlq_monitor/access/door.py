@@ -59,15 +59,19 @@ class Door:
         holder = self._tokens.holder(token)
         return Caller(holder.name, holder.role) if holder else None
 
+    def refusal(self) -> HTTPException:
+        """Return the answer to a stranger."""
+        if not self._service_token and not self._tokens.known:
+            return HTTPException(403, "nobody may come in: set WARREN_SERVICE_TOKEN, or WARREN_DLQ_TOKENS")
+        return HTTPException(401, "a valid token is needed", {"WWW-Authenticate": "Bearer"})
+
     async def check(
         self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> None:
         """Let a request in or refuse it: the dependency of every router."""
         caller = self.caller(request.headers.get("authorization", ""))
         if caller is None:
-            if not self._service_token and not self._tokens.known:
-                raise HTTPException(403, "nobody may come in: set WARREN_SERVICE_TOKEN, or WARREN_DLQ_TOKENS")
-            raise HTTPException(401, "a valid token is needed", {"WWW-Authenticate": "Bearer"})
+            raise self.refusal()
         request.state.caller = caller
         if request.method not in CHANGES:
             return

@@ -19,9 +19,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dlq_monitor.access.door import CHANGES, Door
+from dlq_monitor.access.door import CHANGES, Caller, Door
 from dlq_monitor.access.model import SERVICE_TOKEN, UNKNOWN, Entry
 from warren.contracts import now, rfc3339
 from warren.errors import DependencyDownError
@@ -138,7 +139,10 @@ class Record:
 
 
 class Recorder:
-    """ASGI middleware that puts every answer to a change on record, before it goes out."""
+    """ASGI middleware that puts every answer to a change on record, before it goes out.
+
+    Strangers are refused here already, as the route would: else it read their bodies first, however long they are.
+    """
 
     def __init__(self, app: ASGIApp, door: Door, record: Record) -> None:
         self._app = app
@@ -150,27 +154,30 @@ class Recorder:
             await self._app(scope, receive, send)
             return
         state: dict[str, Any] = scope.setdefault("state", {})
+        caller = self._door.caller(dict(scope["headers"]).get(b"authorization", b"").decode("latin-1"))
         answered = False
 
         async def noting(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                await self._note(scope, state, message["status"])
+                await self._note(scope, state, caller, message["status"])
             await send(message)
 
+        if caller is None:
+            no = self._door.refusal()
+            await JSONResponse({"detail": no.detail}, no.status_code, no.headers)(scope, receive, noting)
+            return
         try:
             await self._app(scope, receive, noting)
         except Exception:
             if not answered:
-                await self._note(scope, state, 500)
+                await self._note(scope, state, caller, 500)
             raise
 
-    async def _note(self, scope: Scope, state: dict[str, Any], status: int) -> None:
+    async def _note(self, scope: Scope, state: dict[str, Any], caller: Caller | None, status: int) -> None:
         if state.get("dry_run") and status < 400:
             return
-        # Asked again, as the route may have refused before it came to its door: a body that is no JSON.
-        caller = self._door.caller(dict(scope["headers"]).get(b"authorization", b"").decode("latin-1"))
         said = state.get("said", {})
         await self._record.enter(
             Entry(
