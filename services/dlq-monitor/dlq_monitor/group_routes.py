@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from dlq_monitor.access.door import Calling
 from dlq_monitor.desk import Desk, GroupNow
 from dlq_monitor.fingerprint import DIGITS
 from dlq_monitor.groups import Choice
@@ -22,7 +23,7 @@ class Saying(BaseModel):
     """What a person says of a group; what is left out stays as it is. Status `new` takes an earlier status back."""
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Reason = ""
     note: Annotated[str, StringConstraints(max_length=4000)] | None = None
     owner: Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)] | None = None
@@ -60,8 +61,8 @@ def whole(found: GroupNow) -> dict[str, Any]:
     }
 
 
-def router(desk: Desk, guard: Callable[..., None]) -> APIRouter:
-    """Return the routes, open to holders of the service token."""
+def router(desk: Desk, guard: Callable[..., Any]) -> APIRouter:
+    """Return the routes, open to whoever holds a token."""
     routes = APIRouter(prefix="/groups", dependencies=[Depends(guard)], tags=["groups"])
 
     @routes.get("", summary="Groups of letters, the one with the newest letter first")
@@ -74,7 +75,7 @@ def router(desk: Desk, guard: Callable[..., None]) -> APIRouter:
         return whole(_only(desk, prefix))
 
     @routes.patch("/{prefix}", summary="Give it a note, an owner, a status")
-    async def say(prefix: Prefix, saying: Saying) -> dict[str, Any]:
+    async def say(prefix: Prefix, saying: Saying, caller: Calling) -> dict[str, Any]:
         found = _only(desk, prefix)
         said = saying.model_dump(include={"note", "owner", "status"}, exclude_none=True)
         if not said:
@@ -82,7 +83,7 @@ def router(desk: Desk, guard: Callable[..., None]) -> APIRouter:
         action = saying.status or " and ".join(said)
         await desk.say(
             found.group,
-            Step(action, saying.actor, saying.reason, now()),
+            Step(action, caller.actor(saying.actor), saying.reason, now()),
             note=saying.note,
             owner=saying.owner,
             verdict=None if saying.status == "new" else saying.status,

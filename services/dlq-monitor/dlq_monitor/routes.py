@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from dlq_monitor.access.door import Caller, Calling
 from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
 from dlq_monitor.desk import Desk
 from dlq_monitor.groups import Choice
@@ -29,7 +30,7 @@ class Replay(BaseModel):
     """Who sends it again, and perhaps why."""
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Reason = ""
 
 
@@ -37,7 +38,7 @@ class Discard(BaseModel):
     """Who gives it up, and why."""
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Annotated[Reason, StringConstraints(min_length=1)]
 
 
@@ -114,8 +115,8 @@ def _body(body: Body) -> dict[str, Any]:
         return {**about, "encoding": "base64", "data": base64.b64encode(body.data).decode()}
 
 
-def router(desk: Desk, decisions: Decisions, guard: Callable[..., None]) -> APIRouter:
-    """Return the routes, open to holders of the service token."""
+def router(desk: Desk, decisions: Decisions, guard: Callable[..., Any]) -> APIRouter:
+    """Return the routes, open to whoever holds a token."""
     routes = APIRouter(prefix="/letters", dependencies=[Depends(guard)], tags=["letters"])
 
     @routes.get("", summary="Letters, the newest first; `next` of one page is `before` of the next")
@@ -135,23 +136,23 @@ def router(desk: Desk, decisions: Decisions, guard: Callable[..., None]) -> APIR
             raise HTTPException(404, str(e)) from None
 
     @routes.post("/{prefix}/replay", summary="Send it to the queue it died in")
-    async def replay(prefix: str, who: Replay) -> dict[str, Any]:
-        return await _decided(decisions.replay, prefix, who)
+    async def replay(prefix: str, who: Replay, caller: Calling) -> dict[str, Any]:
+        return await _decided(decisions.replay, prefix, who, caller)
 
     @routes.post("/{prefix}/discard", summary="Give it up; it stays on record")
-    async def discard(prefix: str, who: Discard) -> dict[str, Any]:
-        return await _decided(decisions.discard, prefix, who)
+    async def discard(prefix: str, who: Discard, caller: Calling) -> dict[str, Any]:
+        return await _decided(decisions.discard, prefix, who, caller)
 
     @routes.post("/{prefix}/restore", summary="Take its discarding back")
-    async def restore(prefix: str, who: Replay) -> dict[str, Any]:
-        return await _decided(decisions.restore, prefix, who)
+    async def restore(prefix: str, who: Replay, caller: Calling) -> dict[str, Any]:
+        return await _decided(decisions.restore, prefix, who, caller)
 
     return routes
 
 
-async def _decided(decide: Callable[..., Any], prefix: str, who: Replay | Discard) -> dict[str, Any]:
+async def _decided(decide: Callable[..., Any], prefix: str, who: Replay | Discard, caller: Caller) -> dict[str, Any]:
     try:
-        return whole(await decide(prefix, who.actor, who.reason))
+        return whole(await decide(prefix, caller.actor(who.actor), who.reason))
     except UnknownLetterError as e:
         raise HTTPException(404, str(e)) from None
     except RefusedError as e:

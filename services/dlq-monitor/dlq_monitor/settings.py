@@ -37,6 +37,15 @@ class DlqSettings(WatchSettings, AlertSettings, ReplaySettings):
     dlq_rules: str = ""
     """Path of the file of rules (see `rules.yaml` beside this file, which holds where none is given)."""
 
+    dlq_tokens: str = ""
+    """Path of the file of tokens, one person a line (see `access/tokens.py`); empty: the service token alone."""
+
+    dlq_record_days: float = Field(default=365, ge=0)
+    """Days that the record of allowed and denied changes is kept; 0: for ever."""
+
+    dlq_record: int = Field(default=100_000, ge=0)
+    """Entries of the record that are kept at the most, the oldest go first; 0: no limit."""
+
     @property
     def extra_queues(self) -> tuple[str, ...]:
         """Return the names in `dlq_queues`."""
