@@ -23,6 +23,7 @@ from dlq_monitor.edit_routes import router as edit_router
 from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
 from dlq_monitor.openapi import document
+from dlq_monitor.page_routes import router as page_router
 from dlq_monitor.replaying import routes as replay_routes
 from dlq_monitor.replaying.composing import outcomes, replaying
 from dlq_monitor.repository import Letters, Sayings
@@ -40,8 +41,11 @@ from warren.consuming import Consuming
 from warren.http import create_app
 from warren.messaging import Link
 from warren.messaging.declare import gravedigger
+from warren.pages import add_page
 from warren.runtime import Service
 from warren.storage import Mongo
+
+WEB = Path(__file__).parent / "web"
 
 
 def build(settings: DlqSettings) -> Service:
@@ -110,6 +114,8 @@ def build(settings: DlqSettings) -> Service:
     app.include_router(rules_router(rules, guard))
     app.include_router(queue_routes.router(watcher, settings.watch_backlog_limit, guard))
     app.include_router(alert_routes.router(alerting, guard))
+    app.include_router(page_router(desk, replays, alerting, watcher, settings, guard))
+    add_page(app, WEB)
     document(app)
     parts = [
         *consuming.parts,

@@ -30,6 +30,7 @@ from dlq_monitor.cli_options import (
     login_name,
     straight,
 )
+from dlq_monitor.cli_page import page
 from dlq_monitor.cli_replay import app as replays_app
 from dlq_monitor.cli_replay import replay
 from dlq_monitor.cli_rules import app as rules_app
@@ -227,6 +228,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "restore": restore,
     "export": export,
     "import": import_letters,
+    "page": page,
     "watch": watch,
     "token": token,
     "record": record,

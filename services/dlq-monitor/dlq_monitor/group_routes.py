@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Path
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from dlq_monitor.access.door import Calling
@@ -15,6 +15,9 @@ from dlq_monitor.groups import Choice
 from dlq_monitor.model import OPEN, STATUSES, Step
 from dlq_monitor.routes import Actor, Reason, choice, steps
 from warren.contracts import now, rfc3339
+
+STEP = 3
+"""Hours of one step of the small chart in a list."""
 
 Prefix = Annotated[str, Path(pattern=f"^[0-9a-f]{{1,{DIGITS}}}$")]
 
@@ -31,7 +34,11 @@ class Saying(BaseModel):
 
 
 def line(found: GroupNow) -> dict[str, Any]:
-    """Return a group as one line of a list; `count` is of the letters that are kept, `open` of those not dealt with."""
+    """Return a group as one line of a list.
+
+    `count` is of the letters that are kept, `open` of those not dealt with; `series` counts those that were parked in
+    the last seven days, in steps of three hours, the newest last.
+    """
     group, kind = found.group, found.group.kind
     return {
         "id": group.id,
@@ -47,6 +54,7 @@ def line(found: GroupNow) -> dict[str, Any]:
         "last": rfc3339(group.last),
         "owner": group.said.owner or None,
         "note": group.said.note or None,
+        "series": group.series(now(), STEP),
     }
 
 
@@ -66,9 +74,11 @@ def router(desk: Desk, guard: Callable[..., Any]) -> APIRouter:
     routes = APIRouter(prefix="/groups", dependencies=[Depends(guard)], tags=["groups"])
 
     @routes.get("", summary="Groups of letters, the one with the newest letter first")
-    async def groups(choice: Annotated[Choice, Depends(choice)]) -> dict[str, Any]:
+    async def groups(
+        choice: Annotated[Choice, Depends(choice)], limit: Annotated[int | None, Query(ge=1)] = None
+    ) -> dict[str, Any]:
         found = desk.groups(choice)
-        return {"total": len(found), "items": [line(g) for g in found]}
+        return {"total": len(found), "items": [line(g) for g in found[:limit]]}
 
     @routes.get("/{prefix}", summary="One group; the beginning of its id is enough if no other has it")
     async def one(prefix: Prefix) -> dict[str, Any]:

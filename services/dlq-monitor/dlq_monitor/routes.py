@@ -70,10 +70,11 @@ def row(letter: Letter) -> dict[str, Any]:
     }
 
 
-def whole(letter: Letter) -> dict[str, Any]:
-    """Return all that is known of a letter; values of types that JSON has not are tagged (see `tagging`).
+def whole(letter: Letter, *, data: bool = True) -> dict[str, Any]:
+    """Return all that is known of a letter, or all but the `data` of its body.
 
-    `headers` are as people read them, `editable` has those that an edit may give back, with their types.
+    Values of types that JSON has not are tagged (see `tagging`). `headers` are as people read them, `editable` has
+    those that an edit may give back, with their types.
     """
     return {
         **row(letter),
@@ -92,7 +93,7 @@ def whole(letter: Letter) -> dict[str, Any]:
         "properties": shown(letter.properties),
         "headers": shown(letter.headers),
         "editable": {"headers": tagged(own_headers(letter.headers))},
-        "body": _body(letter.body),
+        "body": _body(letter.body, data=data),
         "replaces": letter.replaces or None,
         "replaced_by": letter.replaced_by or None,
         "history": steps(letter.history),
@@ -107,8 +108,10 @@ def steps(history: Sequence[Step]) -> list[dict[str, Any]]:
     ]
 
 
-def _body(body: Body) -> dict[str, Any]:
+def _body(body: Body, *, data: bool) -> dict[str, Any]:
     about = {"size": body.size, "sha256": body.sha256, "complete": body.complete}
+    if not data:
+        return about
     try:
         return {**about, "encoding": "utf-8", "data": body.data.decode()}
     except UnicodeDecodeError:
@@ -129,9 +132,11 @@ def router(desk: Desk, decisions: Decisions, guard: Callable[..., Any]) -> APIRo
         return {"total": found.total, "items": [row(x) for x in found.letters], "next": found.next}
 
     @routes.get("/{prefix}", summary="One letter, whole; the beginning of its id is enough if no other has it")
-    async def one(prefix: str) -> dict[str, Any]:
+    async def one(
+        prefix: str, body: Annotated[bool, Query(description="with what is in its body")] = True
+    ) -> dict[str, Any]:
         try:
-            return whole(await decisions.letter(prefix))
+            return whole(await decisions.letter(prefix), data=body)
         except UnknownLetterError as e:
             raise HTTPException(404, str(e)) from None
 

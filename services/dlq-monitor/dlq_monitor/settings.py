@@ -37,6 +37,9 @@ class DlqSettings(WatchSettings, AlertSettings, ReplaySettings):
     dlq_rules: str = ""
     """Path of the file of rules (see `rules.yaml` beside this file, which holds where none is given)."""
 
+    trace_url: str = Field(default="", pattern=r"^(https?://.*\{trace\}.*)?$")
+    """Where the page's links to a trace lead, as in `http://127.0.0.1:16686/trace/{trace}`; none: no links."""
+
     dlq_tokens: str = ""
     """Path of the file of tokens, one person a line (see `access/tokens.py`); empty: the service token alone."""
 

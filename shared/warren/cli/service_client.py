@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -40,12 +41,17 @@ class ServiceClient:
             url = _first_that_answers(urls)
         elif not (token := token or os.environ.get(TOKEN, "")):
             raise ServiceError(f"set {TOKEN} to the service token that the {name} service at {url} was given")
-        self._name, self._url = name, url
+        self._name, self._url, self._token = name, url, token
         headers = {"Authorization": f"Bearer {token}"}
         try:
             self._http = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(timeout, connect=5))
         except httpx.InvalidURL as e:
             raise ServiceError(f"{url!r} is no address of a service: {e}") from None
+
+    @property
+    def page(self) -> str:
+        """The address of the service's page, with the token in the part that browsers keep to themselves."""
+        return f"{self._url.rstrip('/')}/#token={quote(self._token, safe='')}"
 
     def get(self, path: str, **query: str | int | None) -> dict[str, Any]:
         """GET what is at `path`; parts of the query that are None are left out."""
