@@ -6,14 +6,15 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 RABBITMQ := rabbitmq-server=rabbitmq-server
 CHROMIUM := chromium=chromium
+REDOCLY := 2.77.0
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check chaos bench clean system-run system-test
+.PHONY: help run test check chaos bench openapi-lint clean system-run system-test
 
 help: ## Show this
 	@printf '\n  \033[1mWarren\033[0m: chat services on RabbitMQ\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36mmake %-6s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  After the first run the command is \033[1m$(BIN)/warren\033[0m (try --help).\n\n'
 
 run: system-run .venv/.run ## Start everything on this machine; Ctrl-C stops it (ARGS="--gateways 4")
@@ -33,6 +34,10 @@ chaos: system-test .venv/.dev ## Run the faults in full counts (long)
 
 bench: system-run .venv/.bench ## Measure beside the raw broker and show where the time goes (ARGS="--only fanout")
 	@exec $(BIN)/python -m bench $(ARGS)
+
+openapi-lint: .venv/.dev ## Check the OpenAPI document of dlq-monitor with a linter from npm (needs Node.js and the net)
+	@mkdir -p build && $(BIN)/python scripts/openapi.py > build/openapi.json
+	@REDOCLY_TELEMETRY=off npx --yes @redocly/cli@$(REDOCLY) lint --config scripts/redocly.yaml build/openapi.json
 
 clean: ## Remove what was built and installed here; messages under .warren stay
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -22,6 +22,8 @@ from warren.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_not_ready: dict[int | str, dict[str, Any]] = {503: {"description": "An essential neighbour fails, or it drains"}}
+_not_inside: dict[int | str, dict[str, Any]] = {403: {"description": "No clients, please"}}
 UNTRACED = "livez,readyz,health,lb,metrics,info,/ws"
 _bearer = HTTPBearer(auto_error=False, description="The token between services, WARREN_SERVICE_TOKEN")
 
@@ -75,17 +77,19 @@ def _add_operations(app: FastAPI, settings: Settings, health: Health) -> None:
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", tags=["operations"], summary="It can do its work: 200, else 503")
+    @app.get("/readyz", tags=["operations"], summary="It can do its work: 200, else 503", responses=_not_ready)
     async def readyz() -> Response:
         report = health.report()
         return JSONResponse(report, 200 if health.ready else 503)
 
-    @app.get("/health", tags=["operations"], summary="Every neighbour, essential or not")
+    @app.get("/health", tags=["operations"], summary="Every neighbour, essential or not", responses=_not_ready)
     async def report() -> Response:
         found = health.report()
         return JSONResponse(found, 503 if found["status"] == "error" else 200)
 
-    @app.get("/lb", tags=["operations"], summary="For load balancers: 200 to get clients, else 403")
+    @app.get(
+        "/lb", tags=["operations"], summary="For load balancers: 200 to get clients, else 403", responses=_not_inside
+    )
     async def lb() -> Response:
         inside = health.in_rotation
         return JSONResponse({"in_rotation": inside}, 200 if inside else 403)

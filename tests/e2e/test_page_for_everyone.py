@@ -202,7 +202,8 @@ async def _fits(visitor: Visitor) -> None:
     small = await visitor.page.evaluate(
         """(least) => [...document.querySelectorAll('button, input, textarea, a.room')].filter((e) => {
              const {width, height} = e.getBoundingClientRect();
-             return width && e.checkVisibility({visibilityProperty: true}) && Math.min(width, height) < least;
+             const small = Math.round(Math.min(width, height)) < least;
+             return width && e.checkVisibility({visibilityProperty: true}) && small;
            }).map((e) => e.id || e.className)""",
         FINGER,
     )

@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import gateway
+from warren.pages import SHARED
 
 WEB = Path(gateway.__file__).parent / "web"
 CHROMIUM = "/usr/bin/chromium"
@@ -31,6 +32,11 @@ ME, ADA, BEN = ({"id": i, "name": n} for i, n in (("me", "Me"), ("ada", "Ada"), 
 class _Files(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+    def translate_path(self, path: str) -> str:
+        """Find what pages share where services serve it."""
+        begin, _, shared = path.partition("/shared/")
+        return str(SHARED / shared) if shared and not begin else super().translate_path(path)
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'")

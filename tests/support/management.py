@@ -7,6 +7,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from warren.stack.definitions import Permissions
+
 
 class Management:
     """Virtual hosts, queues and connections of one broker."""
@@ -29,6 +31,16 @@ class Management:
     async def delete_vhost(self, name: str) -> None:
         """Delete a virtual host with all its queues; its connections are closed."""
         await self._do("DELETE", f"/vhosts/{quote(name, safe='')}")
+
+    async def add_user(self, name: str, password: str, vhost: str, grants: Permissions) -> None:
+        """Make a user who may do that much on a virtual host."""
+        await self._do("PUT", f"/users/{quote(name, safe='')}", {"password": password, "tags": ""})
+        grant = {"configure": grants.configure, "write": grants.write, "read": grants.read}
+        await self._do("PUT", f"/permissions/{quote(vhost, safe='')}/{quote(name, safe='')}", grant)
+
+    async def delete_user(self, name: str) -> None:
+        """Delete a user."""
+        await self._do("DELETE", f"/users/{quote(name, safe='')}")
 
     async def connections(self, vhost: str) -> list[dict[str, Any]]:
         """Return the connections to a virtual host."""

@@ -55,6 +55,16 @@ def test_any_message_has_a_kind(text: str) -> None:
     assert len(Kind("q", "t", "c", normalised(text), text).id) == 12
 
 
+def test_a_series_has_seven_days_in_steps_with_the_newest_last() -> None:
+    group = Group(KIND, NOON, NOON)
+    for hours, count in ((0, 1), (2, 2), (3, 4), (167, 8), (168, 16)):
+        for _ in range(count):
+            group.count(NOON - timedelta(hours=hours))
+    series = group.series(NOON, 3)
+    assert (len(series), series[-1], series[-2], series[0], sum(series)) == (56, 3, 4, 8, 15)
+    assert sum(n for _, n in group.chart(NOON)) == sum(series)
+
+
 _events = st.lists(
     st.tuples(
         st.sampled_from(["add", "move", "remove"]), st.integers(1, 30), st.sampled_from("ab"), st.sampled_from(STATUSES)

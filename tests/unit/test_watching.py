@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 
@@ -10,6 +11,7 @@ from dlq_monitor.watching import findings
 from dlq_monitor.watching.figures import figures
 from dlq_monitor.watching.findings import Limits
 from dlq_monitor.watching.losses import DELAY, Losses
+from dlq_monitor.watching.routes import RECENT_POINTS, recent
 from dlq_monitor.watching.samples import COARSE, FINE, Alarm, Flow, History, Look, Node, Sample, Traits
 
 LIMITS = Limits(backlog=100, limit=10_000, window=30, stuck=60)
@@ -141,6 +143,14 @@ def test_a_loss_is_what_no_delay_explains() -> None:
     assert losses.lost.count == 7
     losses.add(Flow(5, 5), 40)
     assert losses.lost.count == 7
+
+
+def test_recent_depths_are_few_and_end_with_the_newest() -> None:
+    history = _history(Sample(5 * n, n, 1) for n in range(300))
+    depths = recent(history)
+    assert (len(depths) <= RECENT_POINTS, depths[-1]) == (True, 299)
+    assert {b - a for a, b in pairwise(depths)} == {3}
+    assert recent(_history([Sample(0, 7, 1)])) == [7]
 
 
 def test_memory_is_bounded_and_the_past_is_kept_by_the_minute() -> None:

@@ -7,6 +7,11 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from dlq_monitor.access import routes as access_routes
+from dlq_monitor.access.door import Door
+from dlq_monitor.access.record import Record, Recorder
+from dlq_monitor.access.repository import Entries
+from dlq_monitor.access.tokens import Tokens
 from dlq_monitor.alerting import routes as alert_routes
 from dlq_monitor.alerting.alerting import Alerting
 from dlq_monitor.alerting.composing import channels
@@ -17,6 +22,8 @@ from dlq_monitor.desk import Desk
 from dlq_monitor.edit_routes import router as edit_router
 from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
+from dlq_monitor.openapi import document
+from dlq_monitor.page_routes import router as page_router
 from dlq_monitor.replaying import routes as replay_routes
 from dlq_monitor.replaying.composing import outcomes, replaying
 from dlq_monitor.repository import Letters, Sayings
@@ -31,16 +38,20 @@ from dlq_monitor.watching import routes as queue_routes
 from dlq_monitor.watching.management import MANAGEMENT, Management
 from dlq_monitor.watching.watcher import Watcher
 from warren.consuming import Consuming
-from warren.http import create_app, service_token
+from warren.http import create_app
 from warren.messaging import Link
 from warren.messaging.declare import gravedigger
+from warren.pages import add_page
 from warren.runtime import Service
 from warren.storage import Mongo
+
+WEB = Path(__file__).parent / "web"
 
 
 def build(settings: DlqSettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     topology = settings.topology
+    tokens = Tokens(Path(settings.dlq_tokens) if settings.dlq_tokens else None)
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
     rules = load(Path(settings.dlq_rules) if settings.dlq_rules else DEFAULT)
     desk = Desk(Letters(mongo.database), Sayings(mongo.database), rules, settings.service)
@@ -50,6 +61,8 @@ def build(settings: DlqSettings) -> Service:
     retention = Retention(
         desk, days=settings.dlq_keep_days, count=settings.dlq_keep, open_days=settings.dlq_keep_open_days
     )
+
+    record = Record(Entries(mongo.database), days=settings.dlq_record_days, count=settings.dlq_record)
 
     amqp_url = settings.amqp_url.get_secret_value()
     management = Management(settings.management_url.get_secret_value(), unquote(urlsplit(amqp_url).path[1:]) or "/")
@@ -80,6 +93,7 @@ def build(settings: DlqSettings) -> Service:
         await desk.prepare()
         await awaiting.prepare()
         await replays.prepare()
+        await record.prepare()
 
     http = httpx.AsyncClient()
     told = channels(settings, consuming.facts, http)
@@ -88,7 +102,10 @@ def build(settings: DlqSettings) -> Service:
     alerting.watched_by(consuming.health)
 
     app = create_app(settings, consuming.health)
-    guard = service_token(settings)
+    door = Door(settings.service_token.get_secret_value(), tokens)
+    guard = door.check
+    app.add_middleware(Recorder, door=door, record=record)
+    app.include_router(access_routes.router(record, guard))
     app.include_router(transfer_router(desk, guard))
     app.include_router(router(desk, decisions, guard))
     app.include_router(edit_router(decisions, guard))
@@ -97,5 +114,19 @@ def build(settings: DlqSettings) -> Service:
     app.include_router(rules_router(rules, guard))
     app.include_router(queue_routes.router(watcher, settings.watch_backlog_limit, guard))
     app.include_router(alert_routes.router(alerting, guard))
-    parts = [*consuming.parts, feed, awaiting, replays, retention, Ruling(desk, decisions), watch, watcher, alerting]
+    app.include_router(page_router(desk, replays, alerting, watcher, settings, guard))
+    add_page(app, WEB)
+    document(app)
+    parts = [
+        *consuming.parts,
+        feed,
+        awaiting,
+        replays,
+        retention,
+        Ruling(desk, decisions),
+        record,
+        watch,
+        watcher,
+        alerting,
+    ]
     return Service(settings, consuming.health, app, parts, on_stop=[mongo.close, management.close, http.aclose])

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from dlq_monitor import showing
+from dlq_monitor.access.cli import record, token
 from dlq_monitor.cli_edit import edit
 from dlq_monitor.cli_options import (
+    LOOK,
     Actor,
     Cause,
+    DirectOption,
     GroupOption,
+    Look,
     Queue,
     StatusOption,
+    Token,
     Type,
     actor_name,
     asked,
+    client,
+    direct_choice,
     group_id,
     letter_id,
+    login_name,
+    straight,
 )
+from dlq_monitor.cli_page import page
 from dlq_monitor.cli_replay import app as replays_app
 from dlq_monitor.cli_replay import replay
 from dlq_monitor.cli_rules import app as rules_app
 from dlq_monitor.cli_transfer import export, import_letters
+from dlq_monitor.live.cli import watch
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
@@ -47,6 +57,7 @@ app = typer.Typer(
     ("warren dlq list --status open --since 2h", "what died in the last two hours and waits for a decision"),
     ("warren dlq list --queue 'chat.*' --cause Timeout", "of all queues of chat, whatever timed out"),
     ("warren dlq list --group 4be1 --json", "one group, for scripts"),
+    ("warren dlq list --direct chat.dead", "straight from the queue, when dlq-monitor is down"),
 )
 def list_letters(
     queue: Queue = None,
@@ -56,13 +67,19 @@ def list_letters(
     status: StatusOption = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LETTERS)] = 50,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     data: Data = DEFAULT_DATA,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """List letters, the newest first; all that is given must hold."""
+    if direct:
+        choice = direct_choice(queue, type, cause, group, status, since)
+        straight(direct, look, data).list(choice, limit, as_json=as_json)
+        return
     chosen = {"queue": queue, "type": type, "cause": cause, "status": status, "since": moment(since)}
-    found = _service(data, url).get("/letters", group=group_id(group), limit=limit, **chosen)
+    found = client(data, url).get("/letters", group=group_id(group), limit=limit, **chosen)
     if as_json:
         print_json({"total": found["total"], "items": found["items"]})
     elif found["items"]:
@@ -101,7 +118,7 @@ def groups(
     as_json: Json = False,
 ) -> None:
     """List groups of letters that died alike, the newest first; show one, or say something of it."""
-    service = _service(data, url)
+    service = client(data, url)
     said = {k: v for k, v in {"note": note, "owner": owner, "status": verdict}.items() if v is not None}
     if id is None:
         if said:
@@ -129,12 +146,17 @@ def groups(
 def show(
     id: Id,  # noqa: A002 - the argument's name
     body: Annotated[bool, typer.Option("--body", help="Show the body too.")] = False,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     data: Data = DEFAULT_DATA,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Show one letter."""
-    found = asked(lambda: _service(data, url).get(f"/letters/{letter_id(id)}"))
+    if direct:
+        straight(direct, look, data).show(letter_id(id), body=body, as_json=as_json)
+        return
+    found = asked(lambda: client(data, url).get(f"/letters/{letter_id(id)}"))
     if as_json:
         print_json(found)
     else:
@@ -142,11 +164,16 @@ def show(
         out.print(showing.letter(found, body=body))
 
 
-@examples(("warren dlq discard 3f9a --reason 'a test of mine'", "give it up; it stays on record"))
+@examples(
+    ("warren dlq discard 3f9a --reason 'a test of mine'", "give it up; it stays on record"),
+    ("warren dlq discard 3f9a --reason 'a test' --direct chat.dead --json >> gone.ndjson", "without dlq-monitor"),
+)
 def discard(
     id: Id,  # noqa: A002 - the argument's name
     reason: Annotated[str, typer.Option(help="Why; it stays on record.")],
     actor: Actor = None,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     data: Data = DEFAULT_DATA,
     url: Url = None,
     as_json: Json = False,
@@ -154,7 +181,10 @@ def discard(
     """Give a letter up. It stays on record with your reason."""
     if not reason.strip():
         fail("say why with --reason TEXT")
-    found = _decide(_service(data, url), id, "discard", actor, reason)
+    if direct:
+        straight(direct, look, data).discard(letter_id(id), login_name(actor), reason, as_json=as_json)
+        return
+    found = _decide(client(data, url), id, "discard", actor, reason)
     _done(found, "discarded", as_json)
 
 
@@ -168,11 +198,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Take a discarding back, as long as the letter is kept."""
-    _done(_decide(_service(data, url), id, "restore", actor, reason), "restored", as_json)
-
-
-def _service(data: Path, url: str | None) -> ServiceClient:
-    return ServiceClient("dlq-monitor", data, url)
+    _done(_decide(client(data, url), id, "restore", actor, reason), "restored", as_json)
 
 
 def _decide(service: ServiceClient, id: str, decision: str, actor: str | None, reason: str) -> dict[str, Any]:  # noqa: A002
@@ -188,7 +214,7 @@ def _done(letter: dict[str, Any], words: str, as_json: bool) -> None:
 
 
 @app.callback()
-def root() -> None:
+def root(token: Token = "") -> None:
     """Dead letters: messages that could not be processed, with their causes, and what becomes of them."""
 
 
@@ -202,6 +228,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "restore": restore,
     "export": export,
     "import": import_letters,
+    "page": page,
+    "watch": watch,
+    "token": token,
+    "record": record,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, epilog=getattr(_command, "epilog", None))(_command)

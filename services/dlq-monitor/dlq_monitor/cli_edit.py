@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from dlq_monitor import showing
-from dlq_monitor.cli_options import Actor, actor_name, asked, letter_id
+from dlq_monitor.cli_options import Actor, actor_name, asked, client, letter_id
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Url
@@ -50,7 +50,7 @@ def edit(
     The letter itself can't be sent after that; the record shows both. A body that is JSON is edited as JSON, other text
     as a string, any other bytes as {"$bytes": base64}.
     """
-    service = ServiceClient("dlq-monitor", data, url)
+    service = client(data, url)
     path = f"/letters/{letter_id(id)}"
     letter = asked(lambda: service.get(path))
     if not letter["body"]["complete"]:

@@ -15,16 +15,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dlq_monitor import showing
 from dlq_monitor.cli_options import (
+    LOOK,
     Actor,
     Cause,
+    DirectOption,
     GroupOption,
+    Look,
     Queue,
     StatusOption,
     Type,
     actor_name,
     asked,
+    client,
+    direct_choice,
     group_id,
     letter_id,
+    straight,
 )
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
@@ -49,6 +55,7 @@ app = typer.Typer(no_args_is_help=True, help="Replays of many letters: those tha
     ("warren dlq replay --group 4be1 --rate 100", "the whole group: one first, then up to 100 a second"),
     ("warren dlq replay --queue 'chat.*' --cause Timeout --yes --json", "for scripts"),
     ("warren dlq replay --all --to-exchange '' --to-key test.in", "into another queue"),
+    ("warren dlq replay --all --direct chat.dead", "straight from the queue, when dlq-monitor is down"),
 )
 def replay(
     ids: Annotated[
@@ -66,6 +73,8 @@ def replay(
     rate: Annotated[float | None, typer.Option(min=0.01, help="Letters a second; full speed if not given.")] = None,
     canary: Annotated[bool, typer.Option(help="Send one first, and go on when its effect was seen.")] = True,
     max_failures: Annotated[int, typer.Option(min=0, help="Stop when more letters than this fail.")] = 10,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go where.")] = False,
     yes: Yes = False,
     wait: Wait = True,
@@ -79,7 +88,23 @@ def replay(
 
     Exit code 3: some died again or could not be sent; 4: cancelled, or stopped by itself.
     """
-    service = ServiceClient("dlq-monitor", data, url)
+    if bool(ids) + any((queue, type, cause, group, status, since)) + every != 1:
+        fail("say which letters: IDs, or what they have in common (--group, --queue …), or --all")
+    if (to_exchange is None) != (to_key is None):
+        fail("--to-exchange and --to-key belong together")
+    if direct:
+        if rate is not None or not canary:
+            fail("--rate and the canary need dlq-monitor, which sees what becomes of letters: not with --direct")
+        straight(direct, look, data).replay(
+            [letter_id(i) for i in ids or []],
+            direct_choice(queue, type, cause, group, status, since),
+            None if to_key is None else (to_exchange or "", to_key),
+            dry_run=dry_run,
+            confirmed=yes or len(ids or []) == 1,
+            as_json=as_json,
+        )
+        return
+    service = client(data, url)
     who = {"actor": actor_name(actor), "reason": reason}
     common = {
         "queue": queue,
@@ -98,10 +123,6 @@ def replay(
             words = f"sent to {one['queue']} again"
             out.print(f"[green]✓[/] letter {one['id'][: showing.SHORT]}: {words}", soft_wrap=True)
         return
-    if bool(ids) + bool(given) + every != 1:
-        fail("say which letters: IDs, or what they have in common (--group, --queue …), or --all")
-    if (to_exchange is None) != (to_key is None):
-        fail("--to-exchange and --to-key belong together")
     wanted = {
         **who,
         "letters": {"ids": [letter_id(i) for i in ids]} if ids else {"all": True} if every else given,
@@ -129,7 +150,7 @@ def replay(
 @examples(("warren dlq replays list", "the newest first"))
 def list_replays(data: Data = DEFAULT_DATA, url: Url = None, as_json: Json = False) -> None:
     """List replays, the newest first."""
-    found = ServiceClient("dlq-monitor", data, url).get("/replays")
+    found = client(data, url).get("/replays")
     if as_json:
         print_json(found)
     elif found["items"]:
@@ -142,7 +163,7 @@ def list_replays(data: Data = DEFAULT_DATA, url: Url = None, as_json: Json = Fal
 @examples(("warren dlq replays show 6c01f2", "how far it is"))
 def show(id: End, data: Data = DEFAULT_DATA, url: Url = None, as_json: Json = False) -> None:  # noqa: A002 - the argument's name
     """Show one replay."""
-    found = asked(lambda: ServiceClient("dlq-monitor", data, url).get(f"/replays/{id}"))
+    found = asked(lambda: client(data, url).get(f"/replays/{id}"))
     if as_json:
         print_json(found)
     else:
@@ -161,7 +182,7 @@ def cancel(
 ) -> None:
     """Send no more of a replay; what was sent is sent."""
     who = {"actor": actor_name(actor), "reason": reason}
-    found = asked(lambda: ServiceClient("dlq-monitor", data, url).post(f"/replays/{id}/cancel", who))
+    found = asked(lambda: client(data, url).post(f"/replays/{id}/cancel", who))
     if as_json:
         print_json(found)
     else:
@@ -180,12 +201,12 @@ def resume(
 ) -> None:
     """Go on with a replay that was cancelled, or stopped by itself."""
     who = {"actor": actor_name(actor), "reason": reason}
-    service = ServiceClient("dlq-monitor", data, url)
+    service = client(data, url)
     found = asked(lambda: service.post(f"/replays/{id}/resume", who))
     _follow(service, found, who, wait=wait, as_json=as_json)
 
 
-def _follow(service: ServiceClient, found: dict[str, Any], who: dict[str, str], *, wait: bool, as_json: bool) -> None:
+def _follow(service: ServiceClient, found: dict[str, Any], who: dict[str, Any], *, wait: bool, as_json: bool) -> None:
     """Show a replay until it is over, and end the command with its exit code. Ctrl-C cancels it."""
     path = f"/replays/{found['id']}"
     columns = (

@@ -9,10 +9,10 @@ import typer
 import yaml
 
 from dlq_monitor import rules
+from dlq_monitor.cli_options import client
 from warren.cli.console import complain, out, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Url
-from warren.cli.service_client import ServiceClient
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="What becomes of dead letters by themselves.")
 
@@ -43,7 +43,7 @@ def show(
     if default:
         typer.echo(rules.DEFAULT.read_text(), nl=False)
         return
-    found = ServiceClient("dlq-monitor", data, url).get("/rules")
+    found = client(data, url).get("/rules")
     if as_json:
         print_json(found)
     else:

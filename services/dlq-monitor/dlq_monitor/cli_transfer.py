@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import orjson
 import typer
 
-from dlq_monitor.cli_options import Actor, Cause, GroupOption, Queue, StatusOption, Type, actor_name, group_id
+from dlq_monitor.cli_options import (
+    LOOK,
+    Actor,
+    Cause,
+    DirectOption,
+    GroupOption,
+    Look,
+    Queue,
+    StatusOption,
+    Type,
+    actor_name,
+    client,
+    direct_choice,
+    group_id,
+    straight,
+)
 from warren.cli.console import err, fail, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
-from warren.cli.service_client import ServiceClient, ServiceError
+from warren.cli.service_client import ServiceError
 
 MAX_LINES = 100
 MAX_BYTES = 4 * 1024 * 1024
@@ -32,22 +48,23 @@ def export(
     group: GroupOption = None,
     status: StatusOption = None,
     since: Since = None,
+    direct: DirectOption = None,
+    look: Look = LOOK,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Instead of standard output.")] = None,
     data: Data = DEFAULT_DATA,
     url: Url = None,
 ) -> None:
     """Write letters with every byte of them, the oldest first."""
-    chosen = {"queue": queue, "type": type, "cause": cause, "status": status, "since": moment(since)}
-    lines = ServiceClient("dlq-monitor", data, url).lines("/letters/export", group=group_id(group), **chosen)
     count = 0
-    target = output.open("w") if output else sys.stdout
-    try:
-        for line in lines:
-            target.write(line + "\n")
-            count += 1
-    finally:
-        if output:
-            target.close()
+    with output.open("w") if output else nullcontext(sys.stdout) as target:
+        if direct:
+            choice = direct_choice(queue, type, cause, group, status, since)
+            count = straight(direct, look, data).export(choice, target.write)
+        else:
+            chosen = {"queue": queue, "type": type, "cause": cause, "status": status, "since": moment(since)}
+            for line in client(data, url).lines("/letters/export", group=group_id(group), **chosen):
+                target.write(line + "\n")
+                count += 1
     err.print(f"[dim]{count} letters[/]")
 
 
@@ -61,7 +78,7 @@ def import_letters(
     as_json: Json = False,
 ) -> None:
     """Take letters in that were exported, here or elsewhere."""
-    service = ServiceClient("dlq-monitor", data, url)
+    service = client(data, url)
     who = {"actor": actor_name(actor), "reason": reason}
     total = {"imported": 0, "known": 0}
     for first, letters in _requests(file):

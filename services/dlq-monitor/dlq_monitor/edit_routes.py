@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
+from dlq_monitor.access.door import Calling
 from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
 from dlq_monitor.editing import Draft, Edit
 from dlq_monitor.routes import Actor, Reason, whole
@@ -49,7 +50,7 @@ class EditedReplay(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Reason = ""
     body: Annotated[Text | Binary, Field(discriminator="encoding")] | None = None
     headers: Table | None = None
@@ -62,18 +63,18 @@ class EditedReplay(BaseModel):
         return Edit(self.body.bytes if self.body else None, self.headers, self.properties)
 
 
-def router(decisions: Decisions, guard: Callable[..., None]) -> APIRouter:
-    """Return the routes, open to holders of the service token."""
+def router(decisions: Decisions, guard: Callable[..., Any]) -> APIRouter:
+    """Return the routes, open to those whom the guard lets in."""
     routes = APIRouter(prefix="/letters", dependencies=[Depends(guard)], tags=["letters"])
 
     @routes.post("/{prefix}/edit", summary="Send an edited copy in its place, once the contract takes it")
-    async def edit(prefix: str, wanted: EditedReplay) -> dict[str, Any]:
-        copy = None
+    async def edit(prefix: str, wanted: EditedReplay, caller: Calling) -> dict[str, Any]:
+        actor, copy = caller.actor(wanted.actor), None
         try:
             if wanted.dry_run:
-                letter, found = await decisions.draft(prefix, wanted.edit, wanted.actor, wanted.reason)
+                letter, found = await decisions.draft(prefix, wanted.edit, actor, wanted.reason)
             else:
-                letter, copy, found = await decisions.edit(prefix, wanted.edit, wanted.actor, wanted.reason)
+                letter, copy, found = await decisions.edit(prefix, wanted.edit, actor, wanted.reason)
         except UnknownLetterError as e:
             raise HTTPException(404, str(e)) from None
         except RefusedError as e:

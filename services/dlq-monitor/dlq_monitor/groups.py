@@ -92,6 +92,16 @@ class Group:
                 return status
         return "resolved" if any(counts.get(s) for s in _WORKED) else "discarded"
 
+    def series(self, now: datetime, step: int) -> list[int]:
+        """Return the counts of the last seven days in steps of so many hours, the newest step last."""
+        last = math.floor(now.timestamp() / HOUR)
+        counts = [0] * (HOURS // step)
+        for hour, count in self.hours.items():
+            place = len(counts) - 1 - (last - hour) // step
+            if 0 <= place < len(counts):
+                counts[place] += count
+        return counts
+
     def chart(self, now: datetime) -> list[tuple[datetime, int]]:
         """Return the hours of the last seven days in which letters were parked, with their counts, oldest first."""
         first = math.floor((now - timedelta(hours=HOURS)).timestamp() / HOUR) + 1

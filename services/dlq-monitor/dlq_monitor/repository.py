@@ -3,7 +3,7 @@
 Collection `letters`: one document a letter, `_id` is its id. Index `number` (unique) is for pages and for reading all
 of them; index `key` (the id again, and the version) for the beginning of an id, and for a change of exactly one
 version. Headers and properties are kept as one JSON text each (`tagging`): their names and types are those of
-strangers. Collection `groups`: what people said of a group. Collection `numbers`: how far letters are numbered.
+strangers. Collection `groups`: what people said of a group. Collection `numbers`: how far each kind is numbered.
 
 No query sorts, skips, limits or counts, and none but `key` names two fields: the embedded store would look through all
 letters (ADR 15). What a list shows is chosen by `ledger`, and asked for here by its numbers.
@@ -33,10 +33,47 @@ MAX_IN = 100
 """Values of one `$in`; the embedded store's cost grows with their square."""
 
 BLOCK = 1000
-"""Numbers that are taken at once: one write for so many letters; what is left of them at the end stays unused."""
+"""Numbers of letters that are taken at once: one write for so many."""
 
 MIN_WINDOW, MAX_WINDOW = 500, 16_000
 """Numbers that are read at once when all letters are: few documents where they are dense, few queries where not."""
+
+
+class Numbers:
+    """Numbers the documents of one kind, from 1, so that they can be read in their order (see above).
+
+    They are taken by `block`s; what is left of one at the end stays unused.
+    """
+
+    def __init__(self, database: Database, kind: str, block: int) -> None:
+        self._numbers = database["numbers"]
+        self._kind = kind
+        self._block = block
+        self._next = self._end = 1
+
+    async def take(self, count: int) -> range:
+        """Return `count` numbers that nothing has had."""
+        if self._end - self._next < count:
+            size = max(count, self._block)
+            with store_errors():
+                found = await self._numbers.find_one_and_update(
+                    {"_id": self._kind}, {"$inc": {"end": size}}, upsert=True, return_document=ReturnDocument.AFTER
+                )
+            self._next, self._end = found["end"] - size + 1, found["end"] + 1
+        taken = range(self._next, self._next + count)
+        self._next += count
+        return taken
+
+    async def used(self) -> range:
+        """Return the numbers among which all are that something has."""
+        with store_errors():
+            mark = await self._numbers.find_one({"_id": self._kind}) or {}
+        return range(int(mark.get("first", 1)), int(mark.get("end", 0)) + 1)
+
+    async def begin_at(self, number: int) -> None:
+        """Note that nothing has a number below this one any more."""
+        with store_errors():
+            await self._numbers.update_one({"_id": self._kind}, {"$max": {"first": number}})
 
 
 class Letters:
@@ -44,8 +81,7 @@ class Letters:
 
     def __init__(self, database: Database) -> None:
         self._letters = database["letters"]
-        self._numbers = database["numbers"]
-        self._next = self._end = 1
+        self._numbers = Numbers(database, _NUMBERS, BLOCK)
 
     async def prepare(self) -> None:
         """Create the indexes."""
@@ -59,16 +95,7 @@ class Letters:
 
     async def numbers(self, count: int) -> range:
         """Return `count` numbers that no letter has had."""
-        if self._end - self._next < count:
-            size = max(count, BLOCK)
-            with store_errors():
-                found = await self._numbers.find_one_and_update(
-                    {"_id": _NUMBERS}, {"$inc": {"end": size}}, upsert=True, return_document=ReturnDocument.AFTER
-                )
-            self._next, self._end = found["end"] - size + 1, found["end"] + 1
-        taken = range(self._next, self._next + count)
-        self._next += count
-        return taken
+        return await self._numbers.take(count)
 
     async def insert(self, letters: Sequence[Letter]) -> set[int]:
         """Store numbered letters durably; one that is known stays as it is. Returns the places of those."""
@@ -101,10 +128,9 @@ class Letters:
 
     async def all(self) -> AsyncIterator[list[Letter]]:
         """Yield all letters in the order of their numbers, some at a time, without headers and bodies."""
-        with store_errors():
-            mark = await self._numbers.find_one({"_id": _NUMBERS}) or {}
-        first, width = int(mark.get("first", 1)), MIN_WINDOW
-        while first <= mark.get("end", 0):
+        used = await self._numbers.used()
+        first, width = used.start, MIN_WINDOW
+        while first < used.stop:
             window = {"number": {"$gte": first, "$lt": first + width}}
             with store_errors():
                 found = await self._letters.find(window, _HEAVY).to_list(None)
@@ -114,8 +140,7 @@ class Letters:
 
     async def begin_at(self, number: int) -> None:
         """Note that there are no letters below a number, so that reading all of them begins there."""
-        with store_errors():
-            await self._numbers.update_one({"_id": _NUMBERS}, {"$max": {"first": number}})
+        await self._numbers.begin_at(number)
 
     async def beginning_with(self, prefix: str) -> list[Letter]:
         """Return the letters whose ids begin with `prefix` (hexadecimal digits), whole."""

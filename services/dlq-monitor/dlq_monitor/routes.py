@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from dlq_monitor.access.door import Caller, Calling
 from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
 from dlq_monitor.desk import Desk
 from dlq_monitor.groups import Choice
@@ -29,7 +30,7 @@ class Replay(BaseModel):
     """Who sends it again, and perhaps why."""
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Reason = ""
 
 
@@ -37,7 +38,7 @@ class Discard(BaseModel):
     """Who gives it up, and why."""
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Annotated[Reason, StringConstraints(min_length=1)]
 
 
@@ -69,10 +70,11 @@ def row(letter: Letter) -> dict[str, Any]:
     }
 
 
-def whole(letter: Letter) -> dict[str, Any]:
-    """Return all that is known of a letter; values of types that JSON has not are tagged (see `tagging`).
+def whole(letter: Letter, *, data: bool = True) -> dict[str, Any]:
+    """Return all that is known of a letter, or all but the `data` of its body.
 
-    `headers` are as people read them, `editable` has those that an edit may give back, with their types.
+    Values of types that JSON has not are tagged (see `tagging`). `headers` are as people read them, `editable` has
+    those that an edit may give back, with their types.
     """
     return {
         **row(letter),
@@ -91,7 +93,7 @@ def whole(letter: Letter) -> dict[str, Any]:
         "properties": shown(letter.properties),
         "headers": shown(letter.headers),
         "editable": {"headers": tagged(own_headers(letter.headers))},
-        "body": _body(letter.body),
+        "body": _body(letter.body, data=data),
         "replaces": letter.replaces or None,
         "replaced_by": letter.replaced_by or None,
         "history": steps(letter.history),
@@ -106,16 +108,18 @@ def steps(history: Sequence[Step]) -> list[dict[str, Any]]:
     ]
 
 
-def _body(body: Body) -> dict[str, Any]:
+def _body(body: Body, *, data: bool) -> dict[str, Any]:
     about = {"size": body.size, "sha256": body.sha256, "complete": body.complete}
+    if not data:
+        return about
     try:
         return {**about, "encoding": "utf-8", "data": body.data.decode()}
     except UnicodeDecodeError:
         return {**about, "encoding": "base64", "data": base64.b64encode(body.data).decode()}
 
 
-def router(desk: Desk, decisions: Decisions, guard: Callable[..., None]) -> APIRouter:
-    """Return the routes, open to holders of the service token."""
+def router(desk: Desk, decisions: Decisions, guard: Callable[..., Any]) -> APIRouter:
+    """Return the routes, open to whoever holds a token."""
     routes = APIRouter(prefix="/letters", dependencies=[Depends(guard)], tags=["letters"])
 
     @routes.get("", summary="Letters, the newest first; `next` of one page is `before` of the next")
@@ -128,30 +132,32 @@ def router(desk: Desk, decisions: Decisions, guard: Callable[..., None]) -> APIR
         return {"total": found.total, "items": [row(x) for x in found.letters], "next": found.next}
 
     @routes.get("/{prefix}", summary="One letter, whole; the beginning of its id is enough if no other has it")
-    async def one(prefix: str) -> dict[str, Any]:
+    async def one(
+        prefix: str, body: Annotated[bool, Query(description="with what is in its body")] = True
+    ) -> dict[str, Any]:
         try:
-            return whole(await decisions.letter(prefix))
+            return whole(await decisions.letter(prefix), data=body)
         except UnknownLetterError as e:
             raise HTTPException(404, str(e)) from None
 
     @routes.post("/{prefix}/replay", summary="Send it to the queue it died in")
-    async def replay(prefix: str, who: Replay) -> dict[str, Any]:
-        return await _decided(decisions.replay, prefix, who)
+    async def replay(prefix: str, who: Replay, caller: Calling) -> dict[str, Any]:
+        return await _decided(decisions.replay, prefix, who, caller)
 
     @routes.post("/{prefix}/discard", summary="Give it up; it stays on record")
-    async def discard(prefix: str, who: Discard) -> dict[str, Any]:
-        return await _decided(decisions.discard, prefix, who)
+    async def discard(prefix: str, who: Discard, caller: Calling) -> dict[str, Any]:
+        return await _decided(decisions.discard, prefix, who, caller)
 
     @routes.post("/{prefix}/restore", summary="Take its discarding back")
-    async def restore(prefix: str, who: Replay) -> dict[str, Any]:
-        return await _decided(decisions.restore, prefix, who)
+    async def restore(prefix: str, who: Replay, caller: Calling) -> dict[str, Any]:
+        return await _decided(decisions.restore, prefix, who, caller)
 
     return routes
 
 
-async def _decided(decide: Callable[..., Any], prefix: str, who: Replay | Discard) -> dict[str, Any]:
+async def _decided(decide: Callable[..., Any], prefix: str, who: Replay | Discard, caller: Caller) -> dict[str, Any]:
     try:
-        return whole(await decide(prefix, who.actor, who.reason))
+        return whole(await decide(prefix, caller.actor(who.actor), who.reason))
     except UnknownLetterError as e:
         raise HTTPException(404, str(e)) from None
     except RefusedError as e:

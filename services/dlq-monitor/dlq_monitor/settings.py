@@ -37,6 +37,18 @@ class DlqSettings(WatchSettings, AlertSettings, ReplaySettings):
     dlq_rules: str = ""
     """Path of the file of rules (see `rules.yaml` beside this file, which holds where none is given)."""
 
+    trace_url: str = Field(default="", pattern=r"^(https?://.*\{trace\}.*)?$")
+    """Where the page's links to a trace lead, as in `http://127.0.0.1:16686/trace/{trace}`; none: no links."""
+
+    dlq_tokens: str = ""
+    """Path of the file of tokens, one person a line (see `access/tokens.py`); empty: the service token alone."""
+
+    dlq_record_days: float = Field(default=365, ge=0)
+    """Days that the record of allowed and denied changes is kept; 0: for ever."""
+
+    dlq_record: int = Field(default=100_000, ge=0)
+    """Entries of the record that are kept at the most, the oldest go first; 0: no limit."""
+
     @property
     def extra_queues(self) -> tuple[str, ...]:
         """Return the names in `dlq_queues`."""

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from dlq_monitor.access.door import Calling
 from dlq_monitor.desk import Desk
 from dlq_monitor.groups import Choice
 from dlq_monitor.model import Step
@@ -25,13 +26,13 @@ class Import(BaseModel):
     """Letters from a file, and who brings them."""
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Reason = ""
     letters: Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)]
 
 
-def router(desk: Desk, guard: Callable[..., None]) -> APIRouter:
-    """Return the routes, open to holders of the service token."""
+def router(desk: Desk, guard: Callable[..., Any]) -> APIRouter:
+    """Return the routes, open to whoever holds a token."""
     routes = APIRouter(prefix="/letters", dependencies=[Depends(guard)], tags=["letters"])
 
     @routes.get(
@@ -48,8 +49,8 @@ def router(desk: Desk, guard: Callable[..., None]) -> APIRouter:
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
     @routes.post("/import", summary="Take letters in again; those that are here already stay as they are")
-    async def take(given: Import) -> dict[str, Any]:
-        step = Step("imported", given.actor, given.reason, now())
+    async def take(given: Import, caller: Calling) -> dict[str, Any]:
+        step = Step("imported", caller.actor(given.actor), given.reason, now())
         letters = [replace(x.letter, history=(*x.letter.history, step)) for x in given.letters]
         known = await desk.take(letters)
         return {"imported": len(letters) - known, "known": known}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -9,7 +11,6 @@ from gateway.door import Door, Sessions
 from gateway.handlers import Frames
 from gateway.hub import Hub
 from gateway.neighbours import Chat, Presence
-from gateway.pages import add_pages
 from gateway.protocol import GatewayProtocol
 from gateway.routes import router
 from gateway.settings import GatewaySettings
@@ -19,7 +20,10 @@ from warren.health import Health
 from warren.http import create_app
 from warren.messaging import Link, Publisher
 from warren.messaging.declare import publisher
+from warren.pages import add_page
 from warren.runtime import Service
+
+WEB = Path(__file__).parent / "web"
 
 
 def build(settings: GatewaySettings) -> Service:
@@ -51,7 +55,7 @@ def build(settings: GatewaySettings) -> Service:
 
     app = create_app(settings, health)
     app.include_router(router(settings, frames, chat, presence))
-    add_pages(app)
+    add_page(app, WEB)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
         """Lead sockets straight to the door: FastAPI's way there costs a third of a handshake and 15 KB a socket."""

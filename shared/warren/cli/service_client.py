@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -25,27 +26,32 @@ class RefusedError(WarrenError):
 
 
 class ServiceClient:
-    """The service `name` of the stack in `data`, or the one at `url` with the token from the environment.
+    """The service `name` of the stack in `data`, or the one at `url`.
 
-    `timeout` is in seconds, for an answer; a connection gets five.
+    `token` is a person's; without it, it is the service token: that of the stack, or from the environment. `timeout` is
+    in seconds, for an answer; a connection gets five.
     """
 
-    def __init__(self, name: str, data: Path, url: str | None = None, *, timeout: float = 30) -> None:
-        token = os.environ.get(TOKEN, "")
+    def __init__(self, name: str, data: Path, url: str | None = None, *, token: str = "", timeout: float = 30) -> None:
         if url is None:
             state = read_state(data)
-            urls, token = state.addresses(name), state.service_token
+            urls, token = state.addresses(name), token or state.service_token
             if not urls:
                 raise ServiceError(f"no {name} runs in {data}; `warren status` shows what does")
             url = _first_that_answers(urls)
-        elif not token:
+        elif not (token := token or os.environ.get(TOKEN, "")):
             raise ServiceError(f"set {TOKEN} to the service token that the {name} service at {url} was given")
-        self._name, self._url = name, url
+        self._name, self._url, self._token = name, url, token
         headers = {"Authorization": f"Bearer {token}"}
         try:
             self._http = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(timeout, connect=5))
         except httpx.InvalidURL as e:
             raise ServiceError(f"{url!r} is no address of a service: {e}") from None
+
+    @property
+    def page(self) -> str:
+        """The address of the service's page, with the token in the part that browsers keep to themselves."""
+        return f"{self._url.rstrip('/')}/#token={quote(self._token, safe='')}"
 
     def get(self, path: str, **query: str | int | None) -> dict[str, Any]:
         """GET what is at `path`; parts of the query that are None are left out."""
@@ -85,9 +91,9 @@ class ServiceClient:
     def _check(self, answer: httpx.Response) -> None:
         if answer.is_success:
             return
-        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            raise ServiceError(f"the {self._name} service at {self._url} refuses the service token")
         answer.read()
+        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise ServiceError(f"the {self._name} service at {self._url} refuses: {_reason(answer)}")
         if answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.CONFLICT}:
             raise RefusedError(_reason(answer))
         raise ServiceError(f"the {self._name} service answers {answer.status_code}: {_reason(answer)}")

@@ -81,6 +81,16 @@ class Stream(asyncio.StreamReaderProtocol):
             raise ConnectionError("the connection is closed")
         self._socket.write(data)
 
+    def pause(self) -> None:
+        """Read no more for now: the broker keeps what it has to say. Also heartbeats, so not for long."""
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.resume_reading()
+
     def data_received(self, data: bytes) -> None:
         """Take frames out of the stream, pass the others on."""
         if self._rest:

@@ -19,6 +19,7 @@ ONLY_FOR = {
     "WARREN_JWT_SECRET": GATEWAY,
     "WARREN_GUESTS": GATEWAY,
     "WARREN_MANAGEMENT_URL": "dlq-monitor",
+    "WARREN_DLQ_TOKENS": "dlq-monitor",
 }
 """What one service needs and the others must not see."""
 

@@ -16,6 +16,11 @@ ADMIN = "admin"
 """The broker's administrator: the user of the management UI."""
 
 
+def tokens_file(data: Path) -> Path:
+    """Return where people's tokens for dlq-monitor stand, each as a hash."""
+    return data / "dlq-tokens"
+
+
 class SecretsError(WarrenError):
     """The secrets file cannot be read."""
 

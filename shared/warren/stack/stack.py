@@ -9,7 +9,7 @@ from pathlib import Path
 from warren.stack.broker import Broker
 from warren.stack.plan import DEFAULT_COUNTS, GATEWAY, environment, instances
 from warren.stack.process import LOOPBACK, Process
-from warren.stack.secrets import Secrets
+from warren.stack.secrets import Secrets, tokens_file
 from warren.stack.service import Service
 from warren.stack.services import service_packages
 from warren.stack.store import Store
@@ -31,6 +31,7 @@ class Stack:
         self.data = data.resolve()
         self.inherited = dict(os.environ if inherited is None else inherited)
         self.secrets = Secrets.open(self.data, packages)
+        tokens_file(self.data).touch(mode=0o600)
         self.broker: Broker | None = None
         if not self.inherited.get("WARREN_AMQP_URL"):
             self.broker = Broker(self.data, secrets=self.secrets, users=packages)
@@ -101,5 +102,9 @@ class Stack:
             user = service.instance.service
             required["WARREN_AMQP_URL"] = self.broker.url_for(user)
             required["WARREN_MANAGEMENT_URL"] = self.broker.management_url_for(user)
-        offered = {"WARREN_JWT_SECRET": self.secrets.jwt_secret, "WARREN_GUESTS": "true"}
+        offered = {
+            "WARREN_JWT_SECRET": self.secrets.jwt_secret,
+            "WARREN_GUESTS": "true",
+            "WARREN_DLQ_TOKENS": str(tokens_file(self.data)),
+        }
         return environment(service.instance, self.inherited, offered, required, self.urls)

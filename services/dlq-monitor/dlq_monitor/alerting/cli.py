@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dlq_monitor.alerting import showing
-from dlq_monitor.cli_options import Actor, actor_name, asked
+from dlq_monitor.cli_options import Actor, Token, actor_name, asked, client
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Url, span
-from warren.cli.service_client import RefusedError, ServiceClient, ServiceError
+from warren.cli.service_client import RefusedError, ServiceError
 
 _ID = re.compile(r"[0-9a-f-]{1,36}")
 
@@ -38,7 +37,7 @@ def list_alerts(
     as_json: Json = False,
 ) -> None:
     """List alerts that fire, silences and channels."""
-    service = _service(data, url)
+    service = client(data, url)
     alerts = service.get("/alerts", state="cleared" if past else "firing")
     silences, channels = service.get("/silences"), service.get("/alerts/channels")
     if as_json:
@@ -70,7 +69,7 @@ def send_test(
     if not channel.isalpha():
         fail(f"{channel!r} is no channel", 1)
     try:
-        told = _service(data, url).post(f"/alerts/test/{channel}", {"actor": actor_name(actor)})
+        told = client(data, url).post(f"/alerts/test/{channel}", {"actor": actor_name(actor)})
     except (RefusedError, ServiceError) as e:
         fail(str(e), 1)
     _done(told, f"{channel} took the test", as_json)
@@ -92,7 +91,7 @@ def silence(
 ) -> None:
     """Keep alerts from being told for a time; what still fires at its end is told then."""
     wanted = {"alert": alert, "labels": _labels(label or []), "reason": reason, "seconds": _seconds(duration)}
-    made = _service(data, url).post("/silences", {**wanted, "actor": actor_name(actor)})
+    made = client(data, url).post("/silences", {**wanted, "actor": actor_name(actor)})
     _done(made, f"silence {made['id']} until {made['until']}", as_json)
 
 
@@ -107,12 +106,8 @@ def unsilence(
     """End a silence."""
     if not _ID.fullmatch(id):
         fail(f"{id!r} is no silence's id, see `warren alerts list`", 1)
-    ended = asked(lambda: _service(data, url).post(f"/silences/{id}/end", {"actor": actor_name(actor)}))
+    ended = asked(lambda: client(data, url).post(f"/silences/{id}/end", {"actor": actor_name(actor)}))
     _done(ended, f"silence {ended['id']} is over", as_json)
-
-
-def _service(data: Path, url: str | None) -> ServiceClient:
-    return ServiceClient("dlq-monitor", data, url)
 
 
 def _seconds(text: str) -> int:
@@ -133,6 +128,11 @@ def _done(told: dict[str, Any], words: str, as_json: bool) -> None:
         print_json(told)
     else:
         out.print(f"[green]✓[/] {words}", soft_wrap=True, markup=True)
+
+
+@app.callback()
+def root(token: Token = "") -> None:
+    """Alerts: what is wrong with queues, broker and letters, and who is told."""
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from dlq_monitor.access.door import Calling
 from dlq_monitor.decisions import Decisions, UnknownLetterError
 from dlq_monitor.desk import Desk
 from dlq_monitor.fingerprint import Kind, kind_of
@@ -68,7 +69,7 @@ class NewReplay(BaseModel):
     """Which letters, how, who asks for it and why. `rate`: letters a second; none: full speed."""
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Reason = ""
     letters: Which
     to: Elsewhere | None = None
@@ -82,7 +83,7 @@ class By(BaseModel):
     """Who does it, and perhaps why."""
 
     model_config = ConfigDict(extra="forbid")
-    actor: Actor
+    actor: Actor | None = None
     reason: Reason = ""
 
 
@@ -113,9 +114,9 @@ def router(
     replaying: Replaying,
     topology: Topology,
     dead_queues: Collection[str],
-    guard: Callable[..., None],
+    guard: Callable[..., Any],
 ) -> APIRouter:
-    """Return the routes, open to holders of the service token."""
+    """Return the routes, open to whoever holds a token."""
     routes = APIRouter(prefix="/replays", dependencies=[Depends(guard)], tags=["replays"])
 
     def shown(replay: Replay) -> dict[str, Any]:
@@ -164,7 +165,8 @@ def router(
         return found
 
     @routes.post("", summary="Send letters again; `dry_run` only says what would go where")
-    async def begin(wanted: NewReplay) -> dict[str, Any]:
+    async def begin(wanted: NewReplay, caller: Calling) -> dict[str, Any]:
+        actor = caller.actor(wanted.actor)
         to = Target(wanted.to.exchange, wanted.to.key) if wanted.to else None
         letters = await chosen(wanted.letters)
         plan = planned(letters, topology, to=to, dead_queues=dead_queues, busy=desk.claimed)
@@ -173,7 +175,7 @@ def router(
         if not plan.numbers:
             raise HTTPException(409, "no open letters of that kind can be sent")
         choice = wanted.letters.model_dump(mode="json", exclude_defaults=True)
-        wish = Wish(wanted.actor, wanted.reason, choice, to, wanted.rate, wanted.canary, wanted.max_failures)
+        wish = Wish(actor, wanted.reason, choice, to, wanted.rate, wanted.canary, wanted.max_failures)
         replay = await replaying.begin(plan, wish)
         return {"plan": shown_plan(plan), "replay": shown(replay)}
 
@@ -187,19 +189,19 @@ def router(
         return shown(known(end))
 
     @routes.post("/{end}/cancel", summary="Send no more; what was sent is sent")
-    async def cancel(end: str, by: By) -> dict[str, Any]:
+    async def cancel(end: str, by: By, caller: Calling) -> dict[str, Any]:
         replay = known(end)
         try:
-            await replaying.cancel(replay, by.actor, by.reason)
+            await replaying.cancel(replay, caller.actor(by.actor), by.reason)
         except RefusedReplayError as e:
             raise HTTPException(409, str(e)) from None
         return shown(replay)
 
     @routes.post("/{end}/resume", summary="Go on with one that was cancelled, or stopped by itself")
-    async def resume(end: str, by: By) -> dict[str, Any]:
+    async def resume(end: str, by: By, caller: Calling) -> dict[str, Any]:
         replay = known(end)
         try:
-            await replaying.resume(replay, by.actor)
+            await replaying.resume(replay, caller.actor(by.actor))
         except RefusedReplayError as e:
             raise HTTPException(409, str(e)) from None
         return shown(replay)

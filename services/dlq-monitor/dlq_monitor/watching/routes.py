@@ -15,9 +15,12 @@ from dlq_monitor.watching.samples import History, Sample
 from dlq_monitor.watching.watcher import Watcher
 from warren.contracts import now, rfc3339
 
+RECENT_SECONDS = 600
+RECENT_POINTS = 40
+
 
 def queue_row(name: str, history: History, found: Figures, limit: int) -> dict[str, Any]:
-    """Return a queue as it is now; null is what is not known."""
+    """Return a queue as it is now; null is what is not known. `recent` are its depths of ten minutes, oldest first."""
     sample, traits = found.sample, history.traits
     return {
         "name": name,
@@ -38,12 +41,20 @@ def queue_row(name: str, history: History, found: Figures, limit: int) -> dict[s
         "estimate": "empty" if not sample.depth else estimate(found, limit),
         "oldest_seconds": found.age,
         "oldest_by": found.age_by,
+        "recent": recent(history),
         "time": _moment(sample.time),
     }
 
 
-def router(watcher: Watcher, limit: int, guard: Callable[..., None]) -> APIRouter:
-    """Return the routes, open to holders of the service token; they read what was seen last and ask nobody."""
+def recent(history: History) -> list[int]:
+    """Return some depths of the last ten minutes, evenly chosen, the newest last."""
+    depths = [s.depth for s in history.since(history.last.time - RECENT_SECONDS)]
+    every = -(-len(depths) // RECENT_POINTS)
+    return depths[::-1][::every][::-1]
+
+
+def router(watcher: Watcher, limit: int, guard: Callable[..., Any]) -> APIRouter:
+    """Return the routes, open to whoever holds a token; they read what was seen last and ask nobody."""
     routes = APIRouter(dependencies=[Depends(guard)], tags=["queues"])
 
     @routes.get("/queues", summary="All queues now: depth, rates, estimate; and how the broker is")

@@ -12,7 +12,7 @@ import { restore, save } from "./outbox.js";
 import { Connection } from "./protocol/connection.js";
 import * as session from "./session.js";
 import { firstSeq, isComplete, newRoom, reduce } from "./state/room.js";
-import { lasting } from "./storage.js";
+import { lasting } from "./shared/storage.js";
 import { createSync } from "./sync.js";
 import { plain } from "./text.js";
 

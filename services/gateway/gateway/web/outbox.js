@@ -1,6 +1,6 @@
 /** Own messages that the server has not acknowledged outlive a reload of the tab, with their ids. */
 
-import { perTab } from "./storage.js";
+import { perTab } from "./shared/storage.js";
 
 /** The messages of a user by room: `{room: [{id, body, at, target}]}`. */
 export function restore(user) {

@@ -1,7 +1,7 @@
 /** Who the user is here: a token, kept by the browser, renewed before it expires. */
 
 import { ApiError, guestToken } from "./api.js";
-import { lasting } from "./storage.js";
+import { lasting } from "./shared/storage.js";
 
 const MARGIN = 60_000;
 

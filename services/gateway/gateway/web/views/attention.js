@@ -1,6 +1,6 @@
 /** What reaches people who don't look: the page's title, and words for screen readers. */
 
-import { $, h } from "./dom.js";
+import { $, h } from "../shared/dom.js";
 
 const SPOKEN = 3; // new messages at once that are still read out
 const LETTERS = 300;

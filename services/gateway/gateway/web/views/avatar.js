@@ -1,7 +1,7 @@
 /** A person's sign: initials on one of twelve colours, always the same for a user. */
 
 import { bucket, initials } from "../text.js";
-import { h } from "./dom.js";
+import { h } from "../shared/dom.js";
 
 /** A new avatar. */
 export const avatar = (user) => paint(h("span", { class: "avatar", "aria-hidden": "true" }), user);

@@ -1,7 +1,7 @@
 /** The message box: grows with its text, sends on Enter, keeps a draft per room; changes a message where it is told to. */
 
-import { perTab } from "../storage.js";
-import { $, setText } from "./dom.js";
+import { perTab } from "../shared/storage.js";
+import { $, setText } from "../shared/dom.js";
 
 const encoder = new TextEncoder();
 const WARN_AT = 0.9; // of the limit

@@ -1,7 +1,7 @@
 /** How the connection is: a banner while it is not, with a countdown and a way to cut the wait short. */
 
 import { wait } from "../text.js";
-import { $, setText } from "./dom.js";
+import { $, setText } from "../shared/dom.js";
 
 const NAMES = { online: "Online", connecting: "Connecting…", offline: "Offline", stopped: "Not connected" };
 

@@ -5,7 +5,7 @@
 
 import { entryAt, firstSeq, isComplete } from "../state/room.js";
 import { dayKey } from "../text.js";
-import { $, setText } from "./dom.js";
+import { $, setText } from "../shared/dom.js";
 import { entryRow, pendingRow } from "./message.js";
 
 const FIRST_WINDOW = 60; // rows

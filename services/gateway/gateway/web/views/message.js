@@ -2,7 +2,7 @@
 
 import { dayKey, dayName, fullTime, linkify, onlyEmoji, timeOfDay } from "../text.js";
 import { avatar } from "./avatar.js";
-import { h, icon } from "./dom.js";
+import { h, icon } from "../shared/dom.js";
 
 const GROUPED_WITHIN = 5 * 60_000;
 const LONG = { characters: 1_800, lines: 24 };

@@ -1,7 +1,7 @@
 /** The panels at the sides: always there on a wide screen, drawn over the room on a narrow one. */
 
-import { lasting } from "../storage.js";
-import { $ } from "./dom.js";
+import { lasting } from "../shared/storage.js";
+import { $ } from "../shared/dom.js";
 
 const narrow = matchMedia("(max-width: 760px)");
 const medium = matchMedia("(max-width: 1080px)");

@@ -1,7 +1,7 @@
 /** Who is here: a live list, and its length in the header of the room. */
 
 import { paint } from "./avatar.js";
-import { $, arrange, h, setText } from "./dom.js";
+import { $, arrange, h, setText } from "../shared/dom.js";
 
 const ORDER = { online: 0, away: 1, offline: 2 };
 const byName = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });

@@ -1,7 +1,7 @@
 /** The dialog in which one takes another name, or becomes someone else. */
 
 import { roomName as properName } from "../router.js";
-import { $, setText } from "./dom.js";
+import { $, setText } from "../shared/dom.js";
 
 /** Make the dialog work. `actions`: `rename(name)` (false if offline), `signOut()`, `me()`. */
 export function setUpProfile({ rename, signOut, me }) {

@@ -2,7 +2,7 @@
 
 import { hashOf, roomName } from "../router.js";
 import { ago } from "../text.js";
-import { $, arrange, h, setText } from "./dom.js";
+import { $, arrange, h, setText } from "../shared/dom.js";
 
 const OTHERS_SHOWN = 100;
 

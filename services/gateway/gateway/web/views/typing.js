@@ -2,7 +2,7 @@
 
 import { typists } from "../state/room.js";
 import { listing } from "../text.js";
-import { $, setText } from "./dom.js";
+import { $, setText } from "../shared/dom.js";
 
 /** Draw for a room (null: none) at this moment. */
 export function renderTyping(room) {

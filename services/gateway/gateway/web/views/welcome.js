@@ -4,7 +4,7 @@ import { guestToken } from "../api.js";
 import { roomName as properName } from "../router.js";
 import { keep, useToken } from "../session.js";
 import { plain } from "../text.js";
-import { $, setText } from "./dom.js";
+import { $, setText } from "../shared/dom.js";
 
 /** Show the page; `entered()` is called when there is a session. `problem` says why one is asked again. */
 export function showWelcome(entered, problem = "") {

@@ -1,6 +1,6 @@
 /** The button that changes between light and dark. Choosing what the system has means: follow the system. */
 
-import { lasting } from "../storage.js";
+import { lasting } from "./storage.js";
 import { $ } from "./dom.js";
 
 const system = matchMedia("(prefers-color-scheme: dark)");

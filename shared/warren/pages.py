@@ -1,4 +1,4 @@
-"""The web client and the headers that keep pages safe."""
+"""Pages that services serve, and the headers that keep them safe. What pages share lies in `warren/web`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 
-WEB = Path(__file__).parent / "web"
+SHARED = Path(__file__).parent / "web"
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -27,14 +27,15 @@ HEADERS = {
 _DOCUMENTS = ("/docs", "/redoc")  # FastAPI's own pages bring scripts from elsewhere
 
 
-def add_pages(app: FastAPI) -> None:
-    """Serve the client at `/`, its files under `/web`, and add security headers to every answer."""
+def add_page(app: FastAPI, web: Path) -> None:
+    """Serve the page in the directory `web` at `/` and its files under `/web`; every answer gets security headers."""
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return FileResponse(WEB / "index.html")
+        return FileResponse(web / "index.html")
 
-    app.mount("/web", StaticFiles(directory=WEB), name="web")
+    app.mount("/web/shared", StaticFiles(directory=SHARED), name="shared")
+    app.mount("/web", StaticFiles(directory=web), name="web")
 
     @app.middleware("http")
     async def secure(request: Request, call_next: RequestResponseEndpoint) -> Response:

@@ -1,0 +1,1 @@
+"""Who may do what on the HTTP API, and the record of who did."""

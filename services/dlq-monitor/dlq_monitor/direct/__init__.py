@@ -1,0 +1,1 @@
+"""`--direct QUEUE`: straight on a dead queue, when dlq-monitor is down."""

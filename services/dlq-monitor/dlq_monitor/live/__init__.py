@@ -1,0 +1,1 @@
+"""`warren dlq watch`: what goes on, in a terminal."""
