@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 import dlq_monitor
 import gateway
@@ -17,14 +17,14 @@ LIMIT = 100_000  # bytes over the wire
 
 
 @pytest.mark.parametrize("service", [gateway, dlq_monitor])
-def test_a_first_visit_brings_less_than_100_kb(service: ModuleType) -> None:
+async def test_a_first_visit_brings_less_than_100_kb(service: ModuleType) -> None:
     web = Path(str(service.__file__)).parent / "web"
     app = FastAPI()
     add_page(app, web)
-    client = TestClient(app)
     paths = ["/"]
     for root, prefix in ((web, "/web"), (SHARED, "/web/shared")):
         paths += [f"{prefix}/{file.relative_to(root)}" for file in root.rglob("*") if file.is_file()]
-    answers = [client.get(path, headers={"Accept-Encoding": "gzip"}) for path in paths]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as client:
+        answers = [await client.get(path, headers={"Accept-Encoding": "gzip"}) for path in paths]
     assert all(a.is_success for a in answers)
     assert 10_000 < sum(int(a.headers["content-length"]) for a in answers) < LIMIT
