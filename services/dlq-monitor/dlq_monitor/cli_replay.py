@@ -28,13 +28,12 @@ from dlq_monitor.cli_options import (
     asked,
     client,
     direct_choice,
-    group_id,
-    letter_id,
     straight,
+    which,
 )
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
-from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
+from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url
 from warren.cli.service_client import ServiceClient
 
 FAILED = 3
@@ -88,15 +87,14 @@ def replay(
 
     Exit code 3: some died again or could not be sent; 4: cancelled, or stopped by itself.
     """
-    if bool(ids) + any((queue, type, cause, group, status, since)) + every != 1:
-        fail("say which letters: IDs, or what they have in common (--group, --queue …), or --all")
+    letters = which(ids, every=every, queue=queue, type=type, cause=cause, group=group, status=status, since=since)
     if (to_exchange is None) != (to_key is None):
         fail("--to-exchange and --to-key belong together")
     if direct:
         if rate is not None or not canary:
             fail("--rate and the canary need dlq-monitor, which sees what becomes of letters: not with --direct")
         straight(direct, look, data).replay(
-            [letter_id(i) for i in ids or []],
+            letters.get("ids", []),
             direct_choice(queue, type, cause, group, status, since),
             None if to_key is None else (to_exchange or "", to_key),
             dry_run=dry_run,
@@ -106,17 +104,8 @@ def replay(
         return
     service = client(data, url)
     who = {"actor": actor_name(actor), "reason": reason}
-    common = {
-        "queue": queue,
-        "type": type,
-        "cause": cause,
-        "group": group_id(group),
-        "status": status,
-        "since": moment(since),
-    }
-    given = {k: v for k, v in common.items() if v is not None}
-    if len(ids or []) == 1 and not given and not every and to_exchange is None and to_key is None and not dry_run:
-        one = asked(lambda: service.post(f"/letters/{letter_id((ids or [''])[0])}/replay", who))
+    if len(letters.get("ids", ())) == 1 and to_key is None and not dry_run:
+        one = asked(lambda: service.post(f"/letters/{letters['ids'][0]}/replay", who))
         if as_json:
             print_json(one)
         else:
@@ -125,7 +114,7 @@ def replay(
         return
     wanted = {
         **who,
-        "letters": {"ids": [letter_id(i) for i in ids]} if ids else {"all": True} if every else given,
+        "letters": letters,
         "to": None if to_key is None else {"exchange": to_exchange, "key": to_key},
         "rate": rate,
         "canary": canary,
