@@ -293,16 +293,20 @@ class Desk:
         self._measure()
         return True
 
-    async def settle_all(self, changes: Sequence[Change]) -> None:
-        """Settle many letters in one write; one that has changed since it was read stays as it is."""
+    async def settle_all(self, changes: Sequence[Change]) -> bool:
+        """Settle many letters in one write; one that has changed since it was read stays as it is.
+
+        Says whether there was none.
+        """
         async with self._changing:
             known = {c.letter.number: c.status for c in changes}
-            if not await self._letters.settle_all(changes):
+            if not (done := await self._letters.settle_all(changes)):
                 known = {x.number: x.status for x in await self._letters.numbered(sorted(known))}
             for change in changes:
                 letter = change.letter
                 self._ledger.move(letter.number, letter.group, known.get(letter.number, letter.status))
         self._measure()
+        return done
 
     def groups(self, choice: Choice) -> list[GroupNow]:
         """Return the groups of a choice, the one with the newest letter first; `statuses` are of their letters."""
