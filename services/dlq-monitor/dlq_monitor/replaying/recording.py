@@ -21,8 +21,11 @@ from warren.errors import DependencyDownError
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 200
-"""Letters of one write."""
+AT_ONCE = 50
+"""Letters of one write: what a crash makes come twice is what was sent during one."""
+
+AHEAD = 200
+"""Letters that may be sent before the record says so."""
 
 READ = 50
 """Letters that are read at once after a crash, whole."""
@@ -46,6 +49,8 @@ class Recording:
         self._marking: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._changed = False
+        self._saved = replay.sent
+        self._written = asyncio.Event()
         self._resting = asyncio.Event()
         self._resting.set()
 
@@ -58,6 +63,12 @@ class Recording:
         if self._marking is None or self._marking.done():
             self._marking = asyncio.create_task(self._mark_all(), name=f"marks of replay {replay.id}")
         self._save()
+
+    async def keeps_up(self) -> None:
+        """Return when not much was sent that a crash would send again."""
+        while self._replay.sent - self._saved > AHEAD:
+            self._written.clear()
+            await self._written.wait()
 
     def hold(self) -> None:
         """Let the sending go first."""
@@ -116,7 +127,10 @@ class Recording:
     async def _save_all(self) -> None:
         while self._changed:
             self._changed = False
+            sent = self._replay.sent
             await self._until_done(lambda: self._replays.save(self._replay))
+            self._saved = sent
+            self._written.set()
 
     async def _until_done(self, write: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -164,17 +164,16 @@ class Replaying:
         state: State | None = None
         try:
             recording = await self._recording(replay)
-            if replay.state in ENDED:
-                raise StoppedError("it was told to before it went on")
             if replay.state == "running":
                 sending = self._sendings[replay.id] = self._send(replay, recording)
                 await sending.run()
                 await recording.finished()
                 replay.state = "settling"
                 await self._save(replay)
-            await self._settled(replay)
-            state = "done"
-            replay.counts = dict(self._desk.statuses_of(replay.plan))
+            if replay.state == "settling":  # else it was cancelled before it could go on
+                await self._settled(replay)
+                state = "done"
+                replay.counts = dict(self._desk.statuses_of(replay.plan))
         except StoppedError:
             pass  # whoever stopped it has said so
         except StopError as e:

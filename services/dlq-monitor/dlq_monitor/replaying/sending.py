@@ -165,6 +165,7 @@ class Sending:
                     events.append(again)
         await self._outcomes.expect(ready, replay.wish.to)
         self._recording.hold()
+        await self._recording.keeps_up()
         try:
             results = await self._sender.publish_each(events)
         except BaseException:
