@@ -37,14 +37,14 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-@pytest.mark.parametrize("run", range(2))
+@pytest.mark.parametrize("run", range(5))
 async def test_kills_of_dlq_monitor(tmp_path: Path, own_broker: Broker, own_store: Store, run: int) -> None:
     async with Ward.open(tmp_path, own_broker, own_store, f"{SEED} kills {run}") as ward:
-        await ward.feed(1000)
-        async with ward.busy(rate=30):
-            await ward.wounded(25, within=3)
+        await ward.feed(500)
+        async with ward.busy(rate=20):
+            await ward.wounded(10, within=3)
         await ward.settle(200)
-        await said(ward, "25 kills of dlq-monitor")
+        await said(ward, "10 kills of dlq-monitor", 10)
 
 
 @pytest.mark.parametrize("node", ["broker", "store"])
@@ -52,16 +52,17 @@ async def test_kills_of_dlq_monitor(tmp_path: Path, own_broker: Broker, own_stor
 async def test_nodes(tmp_path: Path, own_broker: Broker, own_store: Store, node: str, kill: bool) -> None:
     async with Ward.open(tmp_path, own_broker, own_store, f"{SEED} {node} {kill}") as ward:
         victim: Process = own_broker if node == "broker" else own_store
-        await ward.feed(500)
-        async with ward.busy(rate=30):
-            for _ in range(6):
+        await ward.feed(300)
+        async with ward.busy(rate=20):
+            for _ in range(5):
                 await asyncio.sleep(ward.rng.uniform(0, 4))  # the moment is what is random here
                 await ward.restarted(victim, kill=kill)
         await ward.settle(200)
-        await said(ward, f"6 times the {node}")
+        await said(ward, f"5 times the {node}", 5)
 
 
-async def said(ward: Ward, what: str) -> None:
+async def said(ward: Ward, what: str, faults: int) -> None:
     """Reckon, and say how many came twice."""
     doubled = await ward.reckon()
-    log.warning("%s: of %d messages %d arrived once more than they had to", what, ward.fed, doubled)
+    assert doubled <= 200 * faults, "a fault makes no more than one wave come twice"
+    log.warning("%s: of %d messages %d arrivals were more than needed", what, ward.fed, doubled)

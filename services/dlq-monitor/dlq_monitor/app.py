@@ -73,9 +73,9 @@ def build(settings: DlqSettings) -> Service:
         consuming.consume(queue, parking.handle, accepts=None, whole=True)
 
     async def prepare() -> None:
+        await replays.prepare()  # first: what it claims is nobody else's from the moment that letters are known
         await desk.prepare()
         await awaiting.prepare()
-        await replays.prepare()
 
     http = httpx.AsyncClient()
     told = channels(settings, consuming.facts, http)

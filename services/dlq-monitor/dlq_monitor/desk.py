@@ -80,7 +80,7 @@ class Desk:
         self._ledger = Ledger()
         self._groups: dict[str, Group] = {}
         self._said: dict[str, Said] = {}
-        self._loaded = False
+        self._loaded = asyncio.Event()
         self.claimed: set[int] = set()
         """Numbers of letters that a replay is about to send: nobody else decides about them."""
         self._parking = asyncio.Lock()
@@ -94,11 +94,15 @@ class Desk:
         async for some in self._letters.all():
             for letter in some:
                 self._enter(letter)
-        self._loaded = True
+        self._loaded.set()
         for group in list(self._groups.values()):
             await self._reopen(group)
         self._measure()
         log.info("letters are counted", extra={"fields": {"letters": len(self._ledger), "groups": len(self._groups)}})
+
+    async def loaded(self) -> None:
+        """Return when all letters are counted."""
+        await self._loaded.wait()
 
     async def park(self, letters: Sequence[Letter]) -> None:
         """Store letters durably and count them in their groups; one that is known stays as it is."""
@@ -195,7 +199,7 @@ class Desk:
     def take_due(self, limit: int) -> list[int]:
         """Return the numbers of letters whose plans are due; they are not given again before `put_off`."""
         found: list[int] = []
-        while self._due and len(found) < limit and self._due[0][0] <= now().timestamp():
+        while self._loaded.is_set() and self._due and len(found) < limit and self._due[0][0] <= now().timestamp():
             found.append(heappop(self._due)[1])
         return list(dict.fromkeys(found))
 
@@ -379,7 +383,7 @@ class Desk:
         return [g.id for g in self._groups.values() if choice.takes(g)]
 
     def _check_loaded(self) -> None:
-        if not self._loaded:
+        if not self._loaded.is_set():
             raise DependencyDownError(STORE, "the letters are still being counted")
 
     def _measure(self) -> None:

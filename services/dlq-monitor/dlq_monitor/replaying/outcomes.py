@@ -116,7 +116,6 @@ class Outcomes:
 
     async def prepare(self) -> None:
         """Await again what was awaited before a restart."""
-        self._awaited, self._by_message = {}, {}
         await self._adopt()
 
     async def _adopt(self) -> None:

@@ -22,10 +22,7 @@ from warren.errors import DependencyDownError
 log = logging.getLogger(__name__)
 
 AT_ONCE = 50
-"""Letters of one write: what a crash makes come twice is what was sent during one."""
-
-AHEAD = 200
-"""Letters that may be sent before the record says so."""
+"""Letters of one write: how far the sending is has to wait for it."""
 
 READ = 50
 """Letters that are read at once after a crash, whole."""
@@ -65,8 +62,8 @@ class Recording:
         self._save()
 
     async def keeps_up(self) -> None:
-        """Return when not much was sent that a crash would send again."""
-        while self._replay.sent - self._saved > AHEAD:
+        """Return when all that was sent before is in the store: a crash makes no more than one wave come twice."""
+        while self._saved < self._replay.sent:
             self._written.clear()
             await self._written.wait()
 

@@ -53,7 +53,6 @@ class Replaying:
         self._sendings: dict[str, Sending] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._freeing: set[asyncio.Task[None]] = set()
-        self._prepared = asyncio.Event()
         self._draining = False
 
     async def prepare(self) -> None:
@@ -68,11 +67,10 @@ class Replaying:
                 self._desk.claimed.update(replay.plan)
             elif not replay.recorded:
                 self._desk.claimed.update(replay.plan[replay.marked : replay.sent])
-        self._prepared.set()
 
     async def run(self) -> None:
         """Go on with what was cut off, then wait."""
-        await self._prepared.wait()
+        await self._desk.loaded()  # which is after `prepare`
         for replay in list(self._replays.values()):
             if replay.state not in ENDED:
                 self._start(replay)
