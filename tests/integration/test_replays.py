@@ -174,6 +174,7 @@ async def test_a_rate_is_kept_and_cancel_and_resume_lose_nothing(wire: Wire, dlq
     assert (cancelled["state"], cancelled["why"]) == ("cancelled", "by ann: mended")
     assert (await dlq.http.post(f"/replays/{replay['id']}/cancel", json=ANN)).status_code == 409
     assert await wire.depth(QUEUE) == sent == (await _replay(dlq, replay))["sent"]
+    await eventually(lambda: _count(dlq, "replayed", sent), what="what was sent says so, though it was cancelled")
     await _post(dlq, f"/replays/{replay['id']}/resume", ANN)
     await eventually(lambda: _is(dlq, replay, at_least=300))
     ids = [m.message_id for m in await _consume(wire, 300, QUEUE)]
