@@ -28,7 +28,7 @@ from warren.contracts.events import DeadLetterReplayed
 from warren.envelope import LETTER, TRACEPARENT, Event
 from warren.errors import DependencyDownError
 from warren.messaging.connection import LOST
-from warren.topology import EVENTS, Topology, dead_queue, delay_queues
+from warren.topology import EVENTS, Topology, delay_queues
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ class Outcomes:
         while changes := [
             self._returned(x, came[x.id])
             for x in await self._desk.with_ids(ids)
-            if x.status not in {"discarded", "returned"}
+            if x.status not in {"discarded", "returned", "replaced"}
         ]:
             done = await self._desk.settle_all(changes)
             if done:  # else one of them was just marked: with that on record it is read again
@@ -213,7 +213,7 @@ class Outcomes:
 
     def _returned(self, letter: Letter, heir: Letter) -> Change:
         words = f"it died again, of {heir.cause.type}: letter {heir.id}"
-        step = Step("returned", self._actor, words, now())
+        step = Step("returned", self._actor, words, now(), heir.id)
         awaited = self._awaited.get(letter.id)
         before = (awaited.sent,) if awaited and awaited.sent and letter.is_open else ()
         return Change(letter, "returned", (*before, step))
@@ -260,31 +260,32 @@ class Outcomes:
         for awaited in self._awaited.values():
             if awaited.is_sent and not awaited.outcome:
                 queues.setdefault("" if awaited.elsewhere else awaited.letter.queue, []).append(awaited)
-        ways = {q: self._ways_to_death(q, some[0].letter.dead_queue) for q, some in queues.items()}
-        names = {n for q, way in ways.items() for n in (q, *way) if n}
+        waits = {q: self._delays(q) for q in queues}
+        ends = {q: some[0].letter.dead_queue for q, some in queues.items()}
+        names = {n for q in queues for n in (q, ends[q], *waits[q]) if n}
         depths = await self._depths(sorted(names)) if names else {}
         for queue, some in queues.items():
-            if all(depths.get(n) == 0 for n in ways[queue]):
+            if all(depths.get(n) == 0 for n in waits[queue]):
                 self._calm.setdefault(queue, moment)
             else:
                 self._calm.pop(queue, None)
             empty = not queue or depths.get(queue) == 0
             since = self._calm.get(queue)
+            all_parked = depths.get(ends[queue]) == 0  # others may die all the time: once is enough
             for awaited in some:
                 if empty and awaited.left is None:
                     awaited.left = moment
-                if awaited.left and since and moment - max(awaited.left, since) >= self._settle:
+                quiet = awaited.left and since and moment - max(awaited.left, since) >= self._settle
+                if quiet and all_parked:
                     after = f"{queue} was seen empty" if queue else "it was sent"
                     awaited.outcome = ("resolved", f"it did not die again for {self._settle:g} s after {after}")
         for gone in self._calm.keys() - queues.keys():
             del self._calm[gone]
 
-    def _ways_to_death(self, queue: str, dead: str) -> list[str]:
-        """Return the queues in which a letter may wait that is on its way to die again."""
+    def _delays(self, queue: str) -> list[str]:
+        """Return the queues in which a letter may wait for another attempt."""
         known = self._topology.named(queue)
-        if known is None:
-            return [dead]
-        return [dead_queue(known.service), *[d.name for d in delay_queues([known])]]
+        return [d.name for d in delay_queues([known])] if known else []
 
     async def _unbind(self) -> None:
         if self._feed and self._bound:
