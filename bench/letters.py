@@ -14,6 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,26 @@ TIMES = 20
 
 async def measure(letters: int, console: Console) -> bool:
     """Park, ask, print; says whether all is as it must be."""
-    with tempfile.TemporaryDirectory(prefix="warren-letters-") as directory:
+    shown = table("", "seconds", "letters/s", "memory, MiB")
+    async with nodes("warren-letters-") as (broker, store, port):
+        async with service(broker, store, port) as (http, process):
+            began = time.perf_counter()
+            await asyncio.gather(_publish(broker.url, letters), parked(http, letters))
+            took = time.perf_counter() - began
+            shown.add_row("publish and park", number(took), number(letters / took), number(_memory(process)))
+        began = time.perf_counter()
+        async with service(broker, store, port) as (http, process):
+            await parked(http, letters)
+            took = time.perf_counter() - began
+            shown.add_row("start, counting all", number(took), number(letters / took), number(_memory(process)))
+            console.print(shown)
+            return await _ask(http, process, letters, console)
+
+
+@asynccontextmanager
+async def nodes(prefix: str) -> AsyncIterator[tuple[Broker, Store, int]]:
+    """Give a broker, a store, and a free port."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as directory:
         ports = [p for p in range(23_000, 24_000) if is_free(LOOPBACK, p)]
         broker = Broker(
             Path(directory),
@@ -54,36 +75,42 @@ async def measure(letters: int, console: Console) -> bool:
         await asyncio.gather(broker.start(), store.start())
         try:
             await asyncio.gather(broker.ready(), store.ready())
-            return await _measure(letters, broker, store, ports[5], console)
+            yield broker, store, ports[5]
         finally:
             broker.kill()
             store.kill()
             await asyncio.gather(broker.stop(), store.stop())
 
 
-async def _measure(letters: int, broker: Broker, store: Store, port: int, console: Console) -> bool:
-    shown = table("", "seconds", "letters/s", "")
-    service, http = await _start(broker, store, port)
+@asynccontextmanager
+async def service(
+    broker: Broker, store: Store, port: int, **settings: str
+) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.subprocess.Process]]:
+    """Give a dlq-monitor that runs, though it may not answer yet."""
+    env = {
+        "WARREN_AMQP_URL": broker.url,
+        "WARREN_MONGO_URL": store.url,
+        "WARREN_PORT": str(port),
+        "WARREN_SERVICE_TOKEN": TOKEN,
+        "WARREN_DLQ_KEEP": "0",
+        "WARREN_LOG_LEVEL": "warning",
+        **settings,
+    }
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "dlq_monitor", env={**os.environ, **env})
+    headers = {"Authorization": f"Bearer {TOKEN}"}
     try:
-        began = time.perf_counter()
-        await asyncio.gather(_publish(broker.url, letters), _parked(http, letters))
-        took = time.perf_counter() - began
-        shown.add_row("publish and park", number(took), number(letters / took), "")
-        service.terminate()
-        await service.wait()
-        began = time.perf_counter()
-        service, http = await _start(broker, store, port)
-        await _parked(http, letters)
-        took = time.perf_counter() - began
-        shown.add_row("start, counting all", number(took), number(letters / took), "")
-        console.print(shown)
-        return await _ask(http, psutil.Process(service.pid), letters, console)
+        async with httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", headers=headers, timeout=60) as http:
+            yield http, process
     finally:
-        service.terminate()
-        await service.wait()
+        process.terminate()
+        await process.wait()
 
 
-async def _ask(http: httpx.AsyncClient, process: psutil.Process, letters: int, console: Console) -> bool:
+def _memory(process: asyncio.subprocess.Process) -> float:
+    return float(psutil.Process(process.pid).memory_info().rss / 2**20)
+
+
+async def _ask(http: httpx.AsyncClient, process: asyncio.subprocess.Process, letters: int, console: Console) -> bool:
     groups = (await http.get("/groups")).json()["items"]
     some = (await http.get("/letters", params={"limit": 1000})).json()["items"]
     paths = {
@@ -114,7 +141,7 @@ async def _ask(http: httpx.AsyncClient, process: psutil.Process, letters: int, c
         took.append((time.perf_counter() - began) * 1000)
     shown.add_row("discard one", number(statistics.median(took)), number(max(took)), "")
     console.print(shown)
-    console.print(f"{letters} letters, memory of dlq-monitor {process.memory_info().rss / 2**20:.0f} MiB")
+    console.print(f"{letters} letters, memory of dlq-monitor {_memory(process):.0f} MiB")
     right = len(groups) == CAUSES and sum(g["count"] for g in groups) == letters
     for wrong in ([] if right else [f"{len(groups)} groups"]) + [f"slow: {name}" for name in slow]:
         console.print(f"[red]{wrong}[/]")
@@ -130,33 +157,10 @@ async def _times(http: httpx.AsyncClient, path: str) -> tuple[list[float], dict[
     return took, answer
 
 
-async def _start(broker: Broker, store: Store, port: int) -> tuple[asyncio.subprocess.Process, httpx.AsyncClient]:
-    env = {
-        "WARREN_AMQP_URL": broker.url,
-        "WARREN_MONGO_URL": store.url,
-        "WARREN_PORT": str(port),
-        "WARREN_SERVICE_TOKEN": TOKEN,
-        "WARREN_DLQ_KEEP": "0",
-        "WARREN_LOG_LEVEL": "warning",
-    }
-    service = await asyncio.create_subprocess_exec(sys.executable, "-m", "dlq_monitor", env={**os.environ, **env})
-    http = httpx.AsyncClient(
-        base_url=f"http://{LOOPBACK}:{port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
-    )
-    return service, http
-
-
 async def _publish(url: str, letters: int) -> None:
     """Let messages die in all services' queues, of twelve causes, each told in words of its own."""
     topology = Topology()
     queues = [topology.of(service)[0] for service in topology.services()]
-
-    async def declare(connection: AbstractConnection) -> None:
-        async with connection.channel() as channel:
-            await declare_public_exchanges(channel)
-            for service in topology.services():
-                await declare_service(channel, service, topology.of(service))
-
     link = Link(url, "bench letters", heartbeat=30, setup=declare)
     running = asyncio.create_task(link.run())
     publisher = Publisher(link, "bench", timeout=60)
@@ -173,7 +177,16 @@ async def _publish(url: str, letters: int) -> None:
     running.cancel()
 
 
-async def _parked(http: httpx.AsyncClient, letters: int) -> None:
+async def declare(connection: AbstractConnection) -> None:
+    """Declare what all services own: they are not here."""
+    async with connection.channel() as channel:
+        await declare_public_exchanges(channel)
+        for name in Topology().services():
+            await declare_service(channel, name, Topology().of(name))
+
+
+async def parked(http: httpx.AsyncClient, letters: int) -> None:
+    """Return when so many letters are parked."""
     total = -1
     while total < letters:
         try:

@@ -18,7 +18,8 @@ from tests.support.waiting import eventually
 from tests.support.wire import Wire
 from warren.envelope import Event
 from warren.messaging import failures
-from warren.topology import COMMANDS, DEAD
+from warren.messaging.codec import split
+from warren.topology import COMMANDS, DEAD, EVENTS
 
 QUEUE = "chat.commands.0-of-2"
 CAUSES = 12
@@ -162,3 +163,34 @@ async def _counted(dlq: Running, wanted: int) -> bool:
 async def _seen(dlq: Running, times: int) -> bool:
     rows: list[dict[str, Any]] = (await dlq.http.get("/letters")).json()["items"]
     return bool(rows) and (await dlq.http.get(f"/letters/{rows[0]['id']}")).json()["seen"] == times
+
+
+async def test_a_group_is_discarded_and_each_letter_says_so(
+    dlq: Running, wire: Wire, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARREN_SERVICE_TOKEN", space.service_token)
+    facts = await wire.collect(EVENTS, "deadletter.discarded")
+    for n, cause in enumerate((1, 1, 1, 2)):
+        await _die(wire, n, cause)
+    await eventually(lambda: _counted(dlq, 4))
+    group = next(g for g in (await dlq.http.get("/groups")).json()["items"] if g["count"] == 3)
+
+    async def discard(*words: str) -> Result:
+        return await asyncio.to_thread(
+            CliRunner().invoke, cli, ["discard", *words, "--url", dlq.url, "--reason", "a test"]
+        )
+
+    assert (await discard()).exit_code == 2, "nothing says which"
+    dry = await discard("--group", group["id"], "--dry-run", "--json")
+    assert orjson.loads(dry.stdout) == {"total": 3, "busy": 0, "discarded": 0}
+    done = await discard("--group", group["id"], "--yes", "--json", "--actor", "ann")
+    assert orjson.loads(done.stdout) == {"total": 3, "busy": 0, "discarded": 3}
+    rows = (await dlq.http.get("/letters", params={"status": "discarded"})).json()["items"]
+    assert {r["group"] for r in rows} == {group["id"]}
+    history = (await dlq.http.get(f"/letters/{rows[0]['id']}")).json()["history"]
+    assert (history[-1]["action"], history[-1]["actor"], history[-1]["reason"]) == ("discarded", "ann", "a test")
+    told: list[Event] = []
+    while len(told) < 3:
+        told += split(await wire.take(facts))
+    assert {e.type for e in told} == {"deadletter.discarded.v1"}
+    assert (await dlq.http.post(f"/letters/{rows[0]['id']}/restore", json={"actor": "ann"})).is_success

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -166,11 +167,14 @@ async def test_a_rate_is_kept_and_cancel_and_resume_lose_nothing(wire: Wire, dlq
     assert time.monotonic() - began > 1.4, "150 at 100 a second"
     busy = await dlq.http.post(f"/letters/{(await _letters(dlq, 'held'))[0]['id']}/replay", json=ANN)
     assert (busy.status_code, busy.json()["detail"]) == (409, "it is part of a replay that is under way")
+    began = time.monotonic()
     cancelled = await _post(dlq, f"/replays/{replay['id']}/cancel", ANN)
+    assert time.monotonic() - began < 1
     sent = await wire.depth(QUEUE)
     assert (cancelled["state"], cancelled["why"]) == ("cancelled", "by ann: mended")
     assert (await dlq.http.post(f"/replays/{replay['id']}/cancel", json=ANN)).status_code == 409
     assert await wire.depth(QUEUE) == sent == (await _replay(dlq, replay))["sent"]
+    await eventually(lambda: _count(dlq, "replayed", sent), what="what was sent says so, though it was cancelled")
     await _post(dlq, f"/replays/{replay['id']}/resume", ANN)
     await eventually(lambda: _is(dlq, replay, at_least=300))
     ids = [m.message_id for m in await _consume(wire, 300, QUEUE)]
@@ -212,6 +216,25 @@ async def test_on_the_command_line(wire: Wire, space: Space, dlq: Running) -> No
     assert "cancelled" in (await warren("replays", "show", listed[0]["id"])).stdout
     assert (await warren("replays", "cancel", listed[0]["id"])).exit_code == 1
     assert (await warren("replays", "resume", listed[0]["id"], "--no-wait")).exit_code == 0
+
+
+async def test_ctrl_c_ends_the_watching_and_not_the_replay(wire: Wire, space: Space, dlq: Running) -> None:
+    await _die(wire, 3)
+    await eventually(lambda: _count(dlq, "held", 3))
+    watching = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("warren")),
+        *("dlq", "replay", "--all", "--yes", "--rate", "0.1", "--no-canary", "--url", dlq.url),
+        env={**os.environ, "WARREN_SERVICE_TOKEN": space.service_token, "NO_COLOR": "1", "COLUMNS": "200"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    (replay,) = await eventually(lambda: _replays(dlq), 20)
+    assert watching.stderr is not None
+    while b"Ctrl-C" not in await watching.stderr.readline():
+        pass
+    watching.send_signal(signal.SIGINT)
+    said = (await watching.communicate())[1].decode()
+    assert (watching.returncode, f"warren dlq replays show {replay['id'][-12:]}" in said) == (130, True), said
+    assert (await _replay(dlq, replay))["state"] == "running"
 
 
 async def test_elsewhere_and_what_cannot_be_sent(wire: Wire, dlq: Running) -> None:
@@ -318,6 +341,11 @@ async def _post(dlq: Running, path: str, content: dict[str, Any]) -> dict[str, A
 
 async def _replay(dlq: Running, replay: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = (await dlq.http.get(f"/replays/{replay['id']}")).json()
+    return found
+
+
+async def _replays(dlq: Running) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await dlq.http.get("/replays")).json()["items"]
     return found
 
 

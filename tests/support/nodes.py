@@ -52,6 +52,14 @@ def native_broker(directory: Path) -> Iterator[Broker]:
         yield broker
 
 
+@contextmanager
+def native_store(directory: Path) -> Iterator[Store]:
+    """Start a store that a test may kill."""
+    store = Store(directory, port=free_port())
+    with _started(store):
+        yield store
+
+
 def remembers(broker: Broker, queue: str) -> bool:
     """Say whether a queue is on the node's disk: one that is killed half a second after declaring it forgets it.
 

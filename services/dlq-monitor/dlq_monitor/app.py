@@ -90,9 +90,9 @@ def build(settings: DlqSettings) -> Service:
         consuming.consume(queue, parking.handle, accepts=None, whole=True)
 
     async def prepare() -> None:
+        await replays.prepare()  # first: what it claims is nobody else's from the moment that letters are known
         await desk.prepare()
         await awaiting.prepare()
-        await replays.prepare()
         await record.prepare()
 
     http = httpx.AsyncClient()

@@ -29,6 +29,7 @@ from dlq_monitor.cli_options import (
     letter_id,
     login_name,
     straight,
+    which,
 )
 from dlq_monitor.cli_page import page
 from dlq_monitor.cli_replay import app as replays_app
@@ -166,11 +167,23 @@ def show(
 
 @examples(
     ("warren dlq discard 3f9a --reason 'a test of mine'", "give it up; it stays on record"),
+    ("warren dlq discard --group 4be1 --reason 'all of a test'", "a whole group: how many first, then a question"),
     ("warren dlq discard 3f9a --reason 'a test' --direct chat.dead --json >> gone.ndjson", "without dlq-monitor"),
 )
 def discard(
-    id: Id,  # noqa: A002 - the argument's name
     reason: Annotated[str, typer.Option(help="Why; it stays on record.")],
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Letters, by as much of their ids as is their own.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All open letters.")] = False,
+    queue: Queue = None,
+    type: Type = None,  # noqa: A002 - the option's name
+    cause: Cause = None,
+    group: GroupOption = None,
+    status: StatusOption = None,
+    since: Since = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     actor: Actor = None,
     direct: DirectOption = None,
     look: Look = LOOK,
@@ -178,14 +191,30 @@ def discard(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Give a letter up. It stays on record with your reason."""
+    """Give letters up: one, several, or all that have something in common. They stay on record with your reason."""
     if not reason.strip():
         fail("say why with --reason TEXT")
+    wanted = which(ids, every=every, queue=queue, type=type, cause=cause, group=group, status=status, since=since)
+    one = ids[0] if ids and len(ids) == 1 and not dry_run else None
     if direct:
-        straight(direct, look, data).discard(letter_id(id), login_name(actor), reason, as_json=as_json)
+        if one is None:
+            fail("--direct discards one letter at a time: give its id")
+        straight(direct, look, data).discard(letter_id(one), login_name(actor), reason, as_json=as_json)
         return
-    found = _decide(client(data, url), id, "discard", actor, reason)
-    _done(found, "discarded", as_json)
+    service = client(data, url)
+    if one:
+        _done(_decide(service, one, "discard", actor, reason), "discarded", as_json)
+        return
+    told = {"actor": actor_name(actor), "reason": reason, "letters": wanted}
+    plan = asked(lambda: service.post("/letters/discard", {**told, "dry_run": True}))
+    if not dry_run and not yes and not typer.confirm(f"Discard {plan['total']} letters?", err=True):
+        fail("nothing was discarded", 1)
+    done = plan if dry_run else asked(lambda: service.post("/letters/discard", told))
+    if as_json:
+        print_json(done)
+    else:
+        words = f"{done['total']} would be discarded" if dry_run else f"{done['discarded']} discarded"
+        out.print(f"[green]✓[/] {words}" + (f", {done['busy']} are part of a replay" if done["busy"] else ""))
 
 
 @examples(("warren dlq restore 3f9a --reason 'needed after all'", "take a discarding back"))

@@ -95,6 +95,25 @@ def direct_choice(
     )
 
 
+def which(
+    ids: list[str] | None,
+    *,
+    every: bool,
+    queue: str | None,
+    type: str | None,  # noqa: A002 - the option's name
+    cause: str | None,
+    group: str | None,
+    status: str | None,
+    since: str | None,
+) -> dict[str, Any]:
+    """Return which letters are meant, as the API takes it; ends the command with exit code 2 if that is not clear."""
+    common = {"queue": queue, "type": type, "cause": cause, "group": group_id(group), "status": status}
+    given = {k: v for k, v in {**common, "since": moment(since)}.items() if v is not None}
+    if bool(ids) + bool(given) + every != 1:
+        fail("say which letters: IDs, or what they have in common (--group, --queue …), or --all")
+    return {"ids": [letter_id(i) for i in ids]} if ids else {"all": True} if every else given
+
+
 def group_id(given: str | None) -> str | None:
     """Check a group's id, or the beginning of one; ends the command with exit code 1 if it is none."""
     if given is None:

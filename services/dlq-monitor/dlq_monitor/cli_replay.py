@@ -28,17 +28,17 @@ from dlq_monitor.cli_options import (
     asked,
     client,
     direct_choice,
-    group_id,
-    letter_id,
     straight,
+    which,
 )
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
-from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url, moment
+from warren.cli.options import DEFAULT_DATA, Data, Json, Since, Url
 from warren.cli.service_client import ServiceClient
 
 FAILED = 3
 CUT_OFF = 4
+INTERRUPTED = 130
 INTERVAL = 0.2
 """Seconds between two looks at how far it is."""
 
@@ -86,17 +86,17 @@ def replay(
 ) -> None:
     """Send letters again, under their message ids: one, several, or all that have something in common.
 
-    Exit code 3: some died again or could not be sent; 4: cancelled, or stopped by itself.
+    Exit code 3: some died again or could not be sent; 4: cancelled, or stopped by itself. After Ctrl-C (130) the
+    replay goes on unwatched.
     """
-    if bool(ids) + any((queue, type, cause, group, status, since)) + every != 1:
-        fail("say which letters: IDs, or what they have in common (--group, --queue …), or --all")
+    letters = which(ids, every=every, queue=queue, type=type, cause=cause, group=group, status=status, since=since)
     if (to_exchange is None) != (to_key is None):
         fail("--to-exchange and --to-key belong together")
     if direct:
         if rate is not None or not canary:
             fail("--rate and the canary need dlq-monitor, which sees what becomes of letters: not with --direct")
         straight(direct, look, data).replay(
-            [letter_id(i) for i in ids or []],
+            letters.get("ids", []),
             direct_choice(queue, type, cause, group, status, since),
             None if to_key is None else (to_exchange or "", to_key),
             dry_run=dry_run,
@@ -106,17 +106,8 @@ def replay(
         return
     service = client(data, url)
     who = {"actor": actor_name(actor), "reason": reason}
-    common = {
-        "queue": queue,
-        "type": type,
-        "cause": cause,
-        "group": group_id(group),
-        "status": status,
-        "since": moment(since),
-    }
-    given = {k: v for k, v in common.items() if v is not None}
-    if len(ids or []) == 1 and not given and not every and to_exchange is None and to_key is None and not dry_run:
-        one = asked(lambda: service.post(f"/letters/{letter_id((ids or [''])[0])}/replay", who))
+    if len(letters.get("ids", ())) == 1 and to_key is None and not dry_run:
+        one = asked(lambda: service.post(f"/letters/{letters['ids'][0]}/replay", who))
         if as_json:
             print_json(one)
         else:
@@ -125,7 +116,7 @@ def replay(
         return
     wanted = {
         **who,
-        "letters": {"ids": [letter_id(i) for i in ids]} if ids else {"all": True} if every else given,
+        "letters": letters,
         "to": None if to_key is None else {"exchange": to_exchange, "key": to_key},
         "rate": rate,
         "canary": canary,
@@ -144,7 +135,7 @@ def replay(
     if not yes and not typer.confirm(f"Send {plan['total']} letters?", err=True):
         fail("nothing was sent", 1)
     begun = asked(lambda: service.post("/replays", wanted))["replay"]
-    _follow(service, begun, who, wait=wait, as_json=as_json)
+    _follow(service, begun, wait=wait, as_json=as_json)
 
 
 @examples(("warren dlq replays list", "the newest first"))
@@ -203,11 +194,11 @@ def resume(
     who = {"actor": actor_name(actor), "reason": reason}
     service = client(data, url)
     found = asked(lambda: service.post(f"/replays/{id}/resume", who))
-    _follow(service, found, who, wait=wait, as_json=as_json)
+    _follow(service, found, wait=wait, as_json=as_json)
 
 
-def _follow(service: ServiceClient, found: dict[str, Any], who: dict[str, Any], *, wait: bool, as_json: bool) -> None:
-    """Show a replay until it is over, and end the command with its exit code. Ctrl-C cancels it."""
+def _follow(service: ServiceClient, found: dict[str, Any], *, wait: bool, as_json: bool) -> None:
+    """Show a replay until it is over, and end the command with its exit code. After Ctrl-C it goes on unwatched."""
     path = f"/replays/{found['id']}"
     columns = (
         TextColumn("{task.description}"),
@@ -216,23 +207,25 @@ def _follow(service: ServiceClient, found: dict[str, Any], who: dict[str, Any], 
         TimeRemainingColumn(),
         TextColumn("[green]{task.fields[resolved]} resolved[/] [red]{task.fields[failed]} failed[/]"),
     )
-    with Progress(*columns, console=err, disable=as_json or not wait or not err.is_terminal) as bar:
-        task = bar.add_task("sending", total=found["total"], resolved=0, failed=0)
-        while wait and not found["ended"]:
-            try:
+    end = found["id"][-showing.SHORT :]
+    if wait:
+        err.print("[dim]Ctrl-C ends the watching; the replay goes on[/]")
+    try:
+        with Progress(*columns, console=err, disable=as_json or not wait or not err.is_terminal) as bar:
+            task = bar.add_task("sending", total=found["total"], resolved=0, failed=0)
+            while wait and not found["ended"]:
                 failed = found["returned"] + found["refused"]
                 words = {"running": "sending", "settling": "watching"}.get(found["state"], found["state"])
                 bar.update(task, completed=found["sent"], resolved=found["resolved"], failed=failed, description=words)
                 time.sleep(INTERVAL)
                 found = service.get(path)
-            except KeyboardInterrupt:
-                err.print("cancelling …")
-                found = asked(lambda: service.post(f"{path}/cancel", {**who, "reason": "Ctrl-C"}))
-                break
+    except KeyboardInterrupt:
+        err.print(f"it goes on: `warren dlq replays show {end}` says how far it is, `… cancel {end}` ends it")
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json(found)
     elif not wait:
-        err.print(f"[green]✓[/] begun: `warren dlq replays show {found['id'][-showing.SHORT :]}`")
+        err.print(f"[green]✓[/] begun: `warren dlq replays show {end}`")
     else:
         uncut()
         out.print(showing.replays([found]))

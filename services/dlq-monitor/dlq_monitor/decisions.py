@@ -17,7 +17,7 @@ from typing import Protocol
 from dlq_monitor.editing import Draft, Edit, draft
 from dlq_monitor.groups import Choice
 from dlq_monitor.handlers import Facts, told
-from dlq_monitor.model import Letter, Status, Step, Telling
+from dlq_monitor.model import Change, Letter, Status, Step, Telling
 from dlq_monitor.resending import resent, traced
 from warren.contracts import now
 from warren.contracts.events import DeadLetterDiscarded
@@ -26,6 +26,9 @@ from warren.errors import DependencyDownError, UnroutableError, WarrenError
 from warren.topology import Topology
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 100
+"""Letters of one write."""
 
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
 
@@ -45,6 +48,8 @@ class Shelf(Protocol):
     async def take(self, letters: Sequence[Letter]) -> int: ...
     async def of(self, choice: Choice) -> list[Letter]: ...
     async def settle(self, letter: Letter, status: Status, step: Step) -> bool: ...
+    async def settle_all(self, changes: Sequence[Change]) -> object: ...
+    async def numbered(self, numbers: Sequence[int]) -> list[Letter]: ...
     @property
     def claimed(self) -> Collection[int]: ...
 
@@ -157,6 +162,21 @@ class Decisions:
             letter = await self._open(prefix)
             return await self._settle(letter, "discarded", actor, reason, DeadLetterDiscarded)
 
+    async def discard_all(self, numbers: Sequence[int], actor: str, reason: str) -> int:
+        """Give up those of many letters that are open and in no replay; returns how many."""
+        gone = 0
+        for at in range(0, len(numbers), AT_ONCE):
+            async with self._one_at_a_time:
+                some = await self._shelf.numbered(numbers[at : at + AT_ONCE])
+                letters = [x for x in some if x.is_open and x.number not in self._shelf.claimed]
+                step = Step("discarded", actor, reason, now())
+                await self._shelf.settle_all([Change(x, "discarded", (step,)) for x in letters])
+                await self._tell(letters, step, DeadLetterDiscarded)
+                gone += len(letters)
+        if gone:
+            log.info("letters discarded", extra={"fields": {"letters": gone, "actor": actor, "reason": reason}})
+        return gone
+
     async def restore(self, prefix: str, actor: str, reason: str) -> Letter:
         """Take a discarding back; raises `UnknownLetterError` and `RefusedError`."""
         async with self._one_at_a_time:
@@ -188,9 +208,12 @@ class Decisions:
             raise RefusedError("someone else has just decided about it")
         fields = {"letter": letter.id, "decision": step.action, "actor": actor, "trace": letter.trace or None}
         log.info("letter decided", extra={"fields": fields})
-        if kind is not None and not letter.tells_of_letters:
-            try:
-                await self._facts.publish_all([told(letter, step, kind)])
-            except DependencyDownError as e:  # it is done and on record: only the telling failed
-                log.warning("a decision could not be told", extra={"fields": {**fields, "reason": str(e)}})
+        if kind is not None:
+            await self._tell([letter], step, kind)
         return await self.letter(letter.id)
+
+    async def _tell(self, letters: Sequence[Letter], step: Step, kind: Telling) -> None:
+        try:
+            await self._facts.publish_all([told(x, step, kind) for x in letters if not x.tells_of_letters])
+        except DependencyDownError as e:  # it is done and on record: only the telling failed
+            log.warning("decisions could not be told", extra={"fields": {"letters": len(letters), "reason": str(e)}})

@@ -80,8 +80,7 @@ class Desk:
         self._ledger = Ledger()
         self._groups: dict[str, Group] = {}
         self._said: dict[str, Said] = {}
-        self.loaded = False
-        """Whether all letters are read."""
+        self._loaded = asyncio.Event()
         self.claimed: set[int] = set()
         """Numbers of letters that a replay is about to send: nobody else decides about them."""
         self._parking = asyncio.Lock()
@@ -95,11 +94,20 @@ class Desk:
         async for some in self._letters.all():
             for letter in some:
                 self._enter(letter)
-        self.loaded = True
+        self._loaded.set()
         for group in list(self._groups.values()):
             await self._reopen(group)
         self._measure()
         log.info("letters are counted", extra={"fields": {"letters": len(self._ledger), "groups": len(self._groups)}})
+
+    @property
+    def loaded(self) -> bool:
+        """Whether all letters are counted."""
+        return self._loaded.is_set()
+
+    async def until_loaded(self) -> None:
+        """Return when all letters are counted."""
+        await self._loaded.wait()
 
     async def park(self, letters: Sequence[Letter]) -> None:
         """Store letters durably and count them in their groups; one that is known stays as it is."""
@@ -196,7 +204,7 @@ class Desk:
     def take_due(self, limit: int) -> list[int]:
         """Return the numbers of letters whose plans are due; they are not given again before `put_off`."""
         found: list[int] = []
-        while self._due and len(found) < limit and self._due[0][0] <= now().timestamp():
+        while self.loaded and self._due and len(found) < limit and self._due[0][0] <= now().timestamp():
             found.append(heappop(self._due)[1])
         return list(dict.fromkeys(found))
 
@@ -298,16 +306,20 @@ class Desk:
         self._measure()
         return True
 
-    async def settle_all(self, changes: Sequence[Change]) -> None:
-        """Settle many letters in one write; one that has changed since it was read stays as it is."""
+    async def settle_all(self, changes: Sequence[Change]) -> bool:
+        """Settle many letters in one write; one that has changed since it was read stays as it is.
+
+        Says whether there was none.
+        """
         async with self._changing:
             known = {c.letter.number: c.status for c in changes}
-            if not await self._letters.settle_all(changes):
+            if not (done := await self._letters.settle_all(changes)):
                 known = {x.number: x.status for x in await self._letters.numbered(sorted(known))}
             for change in changes:
                 letter = change.letter
                 self._ledger.move(letter.number, letter.group, known.get(letter.number, letter.status))
         self._measure()
+        return done
 
     def groups(self, choice: Choice) -> list[GroupNow]:
         """Return the groups of a choice, the one with the newest letter first; `statuses` are of their letters."""

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from dlq_monitor.access.door import Caller, Calling
+from dlq_monitor.choosing import Which, chosen
 from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
 from dlq_monitor.desk import Desk
 from dlq_monitor.groups import Choice
@@ -40,6 +41,13 @@ class Discard(BaseModel):
     model_config = ConfigDict(extra="forbid")
     actor: Actor | None = None
     reason: Annotated[Reason, StringConstraints(min_length=1)]
+
+
+class DiscardMany(Discard):
+    """Which letters are given up."""
+
+    letters: Which
+    dry_run: bool = False
 
 
 def choice(
@@ -139,6 +147,14 @@ def router(desk: Desk, decisions: Decisions, guard: Callable[..., Any]) -> APIRo
             return whole(await decisions.letter(prefix), data=body)
         except UnknownLetterError as e:
             raise HTTPException(404, str(e)) from None
+
+    @routes.post("/discard", summary="Give many letters up; `dry_run` only counts them")
+    async def discard_many(wanted: DiscardMany, caller: Calling) -> dict[str, Any]:
+        actor = caller.actor(wanted.actor)
+        numbers = sorted(n for _, some in await chosen(wanted.letters, desk, decisions) for n in some)
+        free = [n for n in numbers if n not in desk.claimed]
+        gone = 0 if wanted.dry_run else await decisions.discard_all(free, actor, wanted.reason)
+        return {"total": len(free), "busy": len(numbers) - len(free), "discarded": gone}
 
     @routes.post("/{prefix}/replay", summary="Send it to the queue it died in")
     async def replay(prefix: str, who: Replay, caller: Calling) -> dict[str, Any]:

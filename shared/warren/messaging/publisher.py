@@ -108,13 +108,21 @@ class Publisher:
         return results
 
     async def _publish_once(self, events: Sequence[Event], patience: float) -> list[BaseException | None]:
+        """Return what became of each; one that is confirmed is so, whatever happens to the others."""
+        confirms: list[asyncio.Future[None]] = []
+        lost: BaseException | None = None
         try:
             async with asyncio.timeout(patience), own_cancellation_only():
                 channel = await self._open()
-                confirms = [self._written(channel, one) for one in events]
-                return list(await asyncio.gather(*confirms, return_exceptions=True))
+                confirms += [self._written(channel, one) for one in events]
+                await asyncio.wait(confirms)
         except LOST as e:
-            return [e] * len(events)
+            lost = e
+        finally:
+            unknown = [c for c in confirms if not c.done()]
+            for confirm in unknown:
+                confirm.cancel()
+        return [c.exception() if not c.cancelled() else lost for c in confirms] or [lost] * len(events)
 
     def _written(self, channel: Publishing, one: Event) -> asyncio.Future[None]:
         """Write one event; what cannot be written fails by itself."""

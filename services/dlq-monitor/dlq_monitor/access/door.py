@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from dlq_monitor.access.tokens import Role, Tokens
 
-DRY_RUNS = frozenset({"/replays", "/letters/{prefix}/edit"})
+DRY_RUNS = frozenset({"/replays", "/letters/discard", "/letters/{prefix}/edit"})
 """Routes where `"dry_run": true` changes nothing. A list, not a rule: elsewhere the words might mean nothing."""
 
 CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -15,8 +15,8 @@ MAX_GROUPS = 100
 class Shelf(Protocol):
     """Where letters are (see `dlq_monitor.desk.Desk`)."""
 
-    loaded: bool
-
+    @property
+    def loaded(self) -> bool: ...
     def waiting(self) -> list[Waiting]: ...
 
 

@@ -8,6 +8,7 @@ from dlq_monitor.desk import Desk
 from dlq_monitor.handlers import Facts
 from dlq_monitor.replaying.model import Replay
 from dlq_monitor.replaying.outcomes import Outcomes
+from dlq_monitor.replaying.recording import Recording
 from dlq_monitor.replaying.replaying import Replaying
 from dlq_monitor.replaying.repository import Replays
 from dlq_monitor.replaying.sending import Sender, Sending
@@ -53,8 +54,11 @@ def replaying(settings: DlqSettings, desk: Desk, database: Database, sender: Sen
     """Return what makes replays."""
     replays = Replays(database)
 
-    def send(replay: Replay) -> Sending:
-        wait = settings.dlq_canary_wait
-        return Sending(replay, desk, replays, sender, awaiting, settings.topology, canary_wait=wait)
+    def record(replay: Replay) -> Recording:
+        return Recording(replay, desk, replays, awaiting)
 
-    return Replaying(desk, replays, send)
+    def send(replay: Replay, recording: Recording) -> Sending:
+        wait = settings.dlq_canary_wait
+        return Sending(replay, desk, recording, sender, awaiting, settings.topology, canary_wait=wait)
+
+    return Replaying(desk, replays, record, send)

@@ -57,6 +57,11 @@ class Replay:
     counts: dict[Status, int] = field(default_factory=dict)
     """What became of the letters, once all of that is known: letters don't stay for ever."""
 
+    @property
+    def recorded(self) -> bool:
+        """Whether all letters that were sent say so."""
+        return self.marked >= self.sent
+
 
 class Pace:
     """How many letters may have been sent after so many seconds; `ramp`: four times faster each second at first."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,10 +25,10 @@ from dlq_monitor.model import Body, Change, Letter, Status, Step
 from dlq_monitor.resending import Target
 from warren.contracts import now
 from warren.contracts.events import DeadLetterReplayed
-from warren.envelope import LETTER, Event
+from warren.envelope import LETTER, TRACEPARENT, Event
 from warren.errors import DependencyDownError
 from warren.messaging.connection import LOST
-from warren.topology import EVENTS, Topology, dead_queue, delay_queues
+from warren.topology import EVENTS, Topology, delay_queues
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ LOOK = 1.0
 """Seconds between two looks at queues."""
 
 PATIENCE = 5.0
-"""Seconds that a letter which died again waits until its sending is on record, which is about to be put there."""
+"""Seconds that a letter which died again waits until its sending is confirmed, which is about to be."""
 
 AT_ONCE = 100
 """Letters of one write."""
@@ -66,10 +67,18 @@ class _Awaited:
     """Under which facts of its work come; empty: under none."""
     elsewhere: bool
     """Whether it went to another queue than the one it died in: which one is not known."""
+    sent: Step | None = None
+    """By whom, once the broker has confirmed it."""
     marked: bool = False
+    """Whether that is on record."""
     outcome: tuple[Status, str] | None = None
     left: float | None = None
     """When its queue was first seen empty after it was sent."""
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the broker has it, as far as is known."""
+        return self.marked or self.sent is not None
 
 
 class Outcomes:
@@ -96,6 +105,7 @@ class Outcomes:
         self._awaited: dict[str, _Awaited] = {}
         self._by_message: dict[str, list[_Awaited]] = {}
         self._calm: dict[str, float] = {}
+        self._owed: deque[list[Letter]] = deque()
 
     def __len__(self) -> int:
         return len(self._awaited)
@@ -106,7 +116,6 @@ class Outcomes:
 
     async def prepare(self) -> None:
         """Await again what was awaited before a restart."""
-        self._awaited, self._by_message = {}, {}
         await self._adopt()
 
     async def _adopt(self) -> None:
@@ -130,24 +139,49 @@ class Outcomes:
         for letter in letters:
             self._drop(letter.id)
 
-    async def mark(self, letters: Sequence[Letter], actor: str, reason: str) -> None:
-        """Put on record that awaited letters were sent, with their outcome if it is known already, and tell of it."""
+    def sent(self, letters: Sequence[Letter], actor: str, reason: str) -> list[Letter]:
+        """Note that the broker has confirmed awaited letters; returns what `mark_all` needs to know of them."""
         step = Step("replayed", actor, reason, now())
-        changes = [self._sent(letter, step) for letter in letters]
-        await self._desk.settle_all(changes)
-        for change in changes:
-            if (awaited := self._awaited.get(change.letter.id)) is None:
-                continue
+        found = [a for x in letters if (a := self._awaited.get(x.id))]
+        for awaited in found:
+            awaited.sent = step
+        return [a.letter for a in found]
+
+    async def mark(self, letters: Sequence[Letter], actor: str, reason: str) -> None:
+        """Put on record that awaited letters were sent. Without the store that is done later, and the error is raised.
+
+        Until then nobody else decides about them.
+        """
+        found = self.sent(letters, actor, reason)
+        try:
+            await self.mark_all(found)
+        except DependencyDownError:
+            self._owed.append(found)
+            self._desk.claimed.update(x.number for x in found)
+            raise
+
+    async def mark_all(self, letters: Sequence[Letter]) -> None:
+        """Put on record that letters were sent, with the outcome of those that have one already, and tell of it.
+
+        Raises `DependencyDownError` without the store; to do it again does no harm. One that came back meanwhile has
+        it on record.
+        """
+        waiting = [a for x in letters if (a := self._awaited.get(x.id)) and a.sent and not a.marked]
+        changes = [self._sent(a) for a in waiting]
+        if changes:
+            await self._desk.settle_all(changes)
+        for awaited, change in zip(waiting, changes, strict=True):
             awaited.marked = True
             awaited.letter = replace(awaited.letter, version=change.letter.version + 1, status=change.status)
             if change.status != "replayed":
                 self._drop(change.letter.id)
+        await self._tell([(a.letter, a.sent) for a in waiting if a.sent])
+
+    async def _tell(self, sent: Sequence[tuple[Letter, Step]]) -> None:
         try:
-            await self._facts.publish_all(
-                [told(x, step, DeadLetterReplayed) for x in letters if not x.tells_of_letters]
-            )
+            await self._facts.publish_all([told(x, s, DeadLetterReplayed) for x, s in sent if not x.tells_of_letters])
         except DependencyDownError as e:  # it is done and on record: only the telling failed
-            log.warning("replays could not be told", extra={"fields": {"letters": len(letters), "reason": str(e)}})
+            log.warning("replays could not be told", extra={"fields": {"letters": len(sent), "reason": str(e)}})
 
     def hear(self, events: Sequence[Event]) -> None:
         """Take facts: one that names an awaited letter as its cause resolves it."""
@@ -160,19 +194,29 @@ class Outcomes:
         came = {id_: x for x in dead if isinstance(id_ := x.headers.get(LETTER), str) and _ID.fullmatch(id_)}
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while any(id_ in self._awaited and not self._awaited[id_].marked for id_ in came):  # noqa: ASYNC110 - rare
+                while any(id_ in self._awaited and not self._awaited[id_].is_sent for id_ in came):  # noqa: ASYNC110 - rare
                     await asyncio.sleep(0.02)
-        found = await self._desk.with_ids([id_ for id_, x in came.items() if x.id != id_])
-        changes = []
-        for letter in found:
-            if letter.status in {"discarded", "returned"}:
-                continue
-            words = f"it died again, of {came[letter.id].cause.type}: letter {came[letter.id].id}"
-            changes.append(Change(letter, "returned", (Step("returned", self._actor, words, now()),)))
-            self._drop(letter.id)
-        if changes:
-            await self._desk.settle_all(changes)
-            OUTCOMES.labels("returned", "death").inc(len(changes))
+        ids = [id_ for id_, x in came.items() if x.id != id_]
+        while changes := [
+            self._returned(x, came[x.id])
+            for x in await self._desk.with_ids(ids)
+            if x.status not in {"discarded", "returned", "replaced"}
+        ]:
+            done = await self._desk.settle_all(changes)
+            if done:  # else one of them was just marked: with that on record it is read again
+                OUTCOMES.labels("returned", "death").inc(len(changes))
+                break
+        told_of = [(a.letter, a.sent) for id_ in ids if (a := self._awaited.get(id_)) and a.sent and not a.marked]
+        for id_ in ids:
+            self._drop(id_)
+        await self._tell(told_of)
+
+    def _returned(self, letter: Letter, heir: Letter) -> Change:
+        words = f"it died again, of {heir.cause.type}: letter {heir.id}"
+        step = Step("returned", self._actor, words, now(), heir.id)
+        awaited = self._awaited.get(letter.id)
+        before = (awaited.sent,) if awaited and awaited.sent and letter.is_open else ()
+        return Change(letter, "returned", (*before, step))
 
     async def run(self) -> None:
         """Write outcomes down and look at queues, again and again."""
@@ -182,6 +226,7 @@ class Outcomes:
                 if time.monotonic() - looked >= LOOK:
                     looked = time.monotonic()
                     await self._look(looked)
+                await self._mark_owed()
                 await self._write()
                 await self._unbind()
             except (DependencyDownError, *LOST) as e:
@@ -191,6 +236,11 @@ class Outcomes:
 
     async def drain(self) -> None:
         """Nothing to finish: what is awaited is awaited again after the next start."""
+
+    async def _mark_owed(self) -> None:
+        while self._owed:
+            await self.mark_all(self._owed[0])
+            self._desk.claimed.difference_update(x.number for x in self._owed.popleft())
 
     async def _write(self) -> None:
         known = [a for a in self._awaited.values() if a.outcome and a.marked]
@@ -208,33 +258,34 @@ class Outcomes:
             await self._adopt()
         queues: dict[str, list[_Awaited]] = {}
         for awaited in self._awaited.values():
-            if awaited.marked and not awaited.outcome:
+            if awaited.is_sent and not awaited.outcome:
                 queues.setdefault("" if awaited.elsewhere else awaited.letter.queue, []).append(awaited)
-        ways = {q: self._ways_to_death(q, some[0].letter.dead_queue) for q, some in queues.items()}
-        names = {n for q, way in ways.items() for n in (q, *way) if n}
+        waits = {q: self._delays(q) for q in queues}
+        ends = {q: some[0].letter.dead_queue for q, some in queues.items()}
+        names = {n for q in queues for n in (q, ends[q], *waits[q]) if n}
         depths = await self._depths(sorted(names)) if names else {}
         for queue, some in queues.items():
-            if all(depths.get(n) == 0 for n in ways[queue]):
+            if all(depths.get(n) == 0 for n in waits[queue]):
                 self._calm.setdefault(queue, moment)
             else:
                 self._calm.pop(queue, None)
             empty = not queue or depths.get(queue) == 0
             since = self._calm.get(queue)
+            all_parked = depths.get(ends[queue]) == 0  # others may die all the time: once is enough
             for awaited in some:
                 if empty and awaited.left is None:
                     awaited.left = moment
-                if awaited.left and since and moment - max(awaited.left, since) >= self._settle:
+                quiet = awaited.left and since and moment - max(awaited.left, since) >= self._settle
+                if quiet and all_parked:
                     after = f"{queue} was seen empty" if queue else "it was sent"
                     awaited.outcome = ("resolved", f"it did not die again for {self._settle:g} s after {after}")
         for gone in self._calm.keys() - queues.keys():
             del self._calm[gone]
 
-    def _ways_to_death(self, queue: str, dead: str) -> list[str]:
-        """Return the queues in which a letter may wait that is on its way to die again."""
+    def _delays(self, queue: str) -> list[str]:
+        """Return the queues in which a letter may wait for another attempt."""
         known = self._topology.named(queue)
-        if known is None:
-            return [dead]
-        return [dead_queue(known.service), *[d.name for d in delay_queues([known])]]
+        return [d.name for d in delay_queues([known])] if known else []
 
     async def _unbind(self) -> None:
         if self._feed and self._bound:
@@ -245,7 +296,8 @@ class Outcomes:
     def _enter(self, letter: Letter, to: Target | None) -> _Awaited:
         self._drop(letter.id)
         known = self._topology.named(letter.queue) if to is None else None
-        light = replace(letter, headers={}, properties={}, body=_NOTHING, history=())
+        trace = {k: v for k, v in letter.headers.items() if k == TRACEPARENT}
+        light = replace(letter, headers=trace, properties={}, body=_NOTHING, history=())
         awaited = _Awaited(light, known.answers if known else "", to is not None)
         self._awaited[letter.id] = awaited
         if awaited.key and letter.message_id:
@@ -261,11 +313,11 @@ class Outcomes:
             else:
                 del self._by_message[awaited.letter.message_id]
 
-    def _sent(self, letter: Letter, step: Step) -> Change:
-        awaited = self._awaited.get(letter.id)
-        if awaited and awaited.outcome:
-            return Change(letter, awaited.outcome[0], (step, self._step(awaited.outcome)))
-        return Change(letter, "replayed", (step,))
+    def _sent(self, awaited: _Awaited) -> Change:
+        steps = (awaited.sent,) if awaited.sent else ()
+        if awaited.outcome:
+            return Change(awaited.letter, awaited.outcome[0], (*steps, self._step(awaited.outcome)))
+        return Change(awaited.letter, "replayed", steps)
 
     def _step(self, outcome: tuple[Status, str]) -> Step:
         OUTCOMES.labels(outcome[0], "fact" if "was seen," in outcome[1] else "quiet").inc()

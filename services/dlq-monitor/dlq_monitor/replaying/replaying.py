@@ -10,6 +10,7 @@ from contextlib import suppress
 from dlq_monitor.desk import Desk
 from dlq_monitor.replaying.model import ENDED, Replay, State, Wish
 from dlq_monitor.replaying.planning import Plan
+from dlq_monitor.replaying.recording import Recording
 from dlq_monitor.replaying.repository import Replays
 from dlq_monitor.replaying.sending import RETRY, Sending, StopError, StoppedError
 from warren.contracts import now
@@ -34,36 +35,47 @@ class RefusedReplayError(WarrenError):
 
 
 class Replaying:
-    """Makes replays and keeps them going; `send` makes the sending of one."""
+    """Makes replays and keeps them going; `record` makes the record of one, `send` its sending."""
 
-    def __init__(self, desk: Desk, replays: Replays, send: Callable[[Replay], Sending]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        replays: Replays,
+        record: Callable[[Replay], Recording],
+        send: Callable[[Replay, Recording], Sending],
+    ) -> None:
         self._desk = desk
         self._store = replays
+        self._record = record
         self._send = send
         self._replays: dict[str, Replay] = {}
+        self._recordings: dict[str, Recording] = {}
         self._sendings: dict[str, Sending] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._prepared = asyncio.Event()
+        self._freeing: set[asyncio.Task[None]] = set()
         self._draining = False
 
     async def prepare(self) -> None:
         """Read all replays; letters of those that go on are nobody else's."""
         found = await self._store.all()
-        over = [r.id for r in found if r.state in ENDED][KEPT:]
+        over = [r.id for r in found if r.state in ENDED and r.recorded][KEPT:]
         if over:
             await self._store.remove(over)
         self._replays = {r.id: r for r in reversed(found) if r.id not in over}
         for replay in self._replays.values():
-            if replay.state not in ENDED:
+            if replay.state == "running":
                 self._desk.claimed.update(replay.plan)
-        self._prepared.set()
+            elif not replay.recorded:
+                self._desk.claimed.update(replay.plan[replay.marked : replay.sent])
 
     async def run(self) -> None:
         """Go on with what was cut off, then wait."""
-        await self._prepared.wait()
+        await self._desk.until_loaded()  # which is after `prepare`
         for replay in list(self._replays.values()):
             if replay.state not in ENDED:
                 self._start(replay)
+            elif not replay.recorded:
+                self._free(replay)
         await asyncio.Event().wait()
 
     async def drain(self) -> None:
@@ -75,6 +87,9 @@ class Replaying:
             _, late = await asyncio.wait(tasks, timeout=2)
             for task in late:
                 task.cancel()
+        for task in self._freeing:
+            task.cancel()
+        await asyncio.gather(*[r.stop() for r in self._recordings.values()])
 
     def all(self) -> list[Replay]:
         """Return all replays, the newest first."""
@@ -127,7 +142,7 @@ class Replaying:
             raise RefusedReplayError(f"it is {replay.state}")
         if (task := self._tasks.get(replay.id)) and not task.done():
             await asyncio.wait([task])
-        left = set(replay.plan[replay.marked :])
+        left = set(replay.plan[replay.sent :])
         if busy := len(left & self._desk.claimed):
             raise RefusedReplayError(f"{busy} of its letters are part of another replay now")
         self._desk.claimed.update(left)
@@ -146,14 +161,17 @@ class Replaying:
     async def _work(self, replay: Replay) -> None:
         state: State | None = None
         try:
+            recording = await self._recording(replay)
             if replay.state == "running":
-                sending = self._sendings[replay.id] = self._send(replay)
+                sending = self._sendings[replay.id] = self._send(replay, recording)
                 await sending.run()
+                await recording.finished()
                 replay.state = "settling"
                 await self._save(replay)
-            await self._settled(replay)
-            state = "done"
-            replay.counts = dict(self._desk.statuses_of(replay.plan))
+            if replay.state == "settling":  # else it was cancelled before it could go on
+                await self._settled(replay)
+                state = "done"
+                replay.counts = dict(self._desk.statuses_of(replay.plan))
         except StoppedError:
             pass  # whoever stopped it has said so
         except StopError as e:
@@ -164,7 +182,8 @@ class Replaying:
         finally:
             self._sendings.pop(replay.id, None)
             if not self._draining:
-                self._desk.claimed.difference_update(replay.plan)
+                self._desk.claimed.difference_update(replay.plan[replay.sent :])
+                self._free(replay)
         if state and replay.state not in ENDED:
             replay.state = state
         if replay.state in ENDED:
@@ -172,6 +191,31 @@ class Replaying:
             fields = {"replay": replay.id, "state": replay.state, "reason": replay.why or None}
             log.info("replay ended", extra={"fields": fields})
         await self._save(replay)
+
+    async def _recording(self, replay: Replay) -> Recording:
+        """Return its record; the first time after a start, once that knows of all that was sent."""
+        found = self._recordings.get(replay.id)
+        if found is None:
+            found = self._recordings[replay.id] = self._record(replay)
+            while not replay.recorded:
+                try:
+                    await found.catch_up()
+                except DependencyDownError:
+                    await asyncio.sleep(RETRY)
+        return found
+
+    def _free(self, replay: Replay) -> None:
+        """Let others decide about its letters again, of those that were sent not before they say so."""
+        task = asyncio.create_task(self._recorded(replay), name=f"end of replay {replay.id}")
+        self._freeing.add(task)
+        task.add_done_callback(self._freeing.discard)
+
+    async def _recorded(self, replay: Replay) -> None:
+        recording, end = await self._recording(replay), replay.sent
+        await recording.finished()
+        self._desk.claimed.difference_update(replay.plan[:end])
+        if replay.id not in self._sendings:
+            self._recordings.pop(replay.id, None)
 
     async def _settled(self, replay: Replay) -> None:
         """Return when an outcome of each letter is known."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from dlq_monitor.access.door import Calling
-from dlq_monitor.decisions import Decisions, UnknownLetterError
+from dlq_monitor.choosing import Which, chosen
+from dlq_monitor.decisions import Decisions
 from dlq_monitor.desk import Desk
-from dlq_monitor.fingerprint import Kind, kind_of
-from dlq_monitor.groups import Choice
 from dlq_monitor.model import OPEN
 from dlq_monitor.replaying.model import Replay, Wish
 from dlq_monitor.replaying.planning import Plan, planned
@@ -23,38 +21,7 @@ from dlq_monitor.routes import Actor, Reason
 from warren.contracts import rfc3339
 from warren.topology import Topology
 
-MAX_IDS = 1000
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Name = Annotated[str, StringConstraints(max_length=255)]
-
-
-class Which(BaseModel):
-    """Letters: by ids, or by all else that is given; of those, the open ones. `all` where nothing else is."""
-
-    model_config = ConfigDict(extra="forbid")
-    ids: Annotated[list[Annotated[str, Field(pattern="^[0-9a-f]{1,32}$")]], Field(max_length=MAX_IDS)] | None = None
-    queue: Text | None = None
-    type: Text | None = None
-    cause: Text | None = None
-    group: Annotated[str, Field(pattern="^[0-9a-f]{1,12}$")] | None = None
-    status: Literal["new", "held", "retrying", "open"] | None = None
-    since: datetime | None = None
-    all: bool = False
-
-    @model_validator(mode="after")
-    def _said(self) -> Which:
-        given = self.model_dump(exclude={"ids", "all"}, exclude_none=True)
-        if bool(self.ids) + bool(given) + self.all != 1:
-            raise ValueError("say which letters: ids, or what they have in common, or all")
-        return self
-
-    @property
-    def choice(self) -> Choice:
-        """Return it as a choice of open letters."""
-        statuses = frozenset(OPEN if self.status in {None, "open"} else (self.status,))
-        since = self.since.replace(tzinfo=UTC) if self.since and self.since.tzinfo is None else self.since
-        return Choice(self.queue, self.type, self.cause, self.group, statuses, since)  # type: ignore[arg-type]
 
 
 class Elsewhere(BaseModel):
@@ -150,25 +117,11 @@ def router(
         except UnknownReplayError as e:
             raise HTTPException(404, str(e)) from None
 
-    async def chosen(which: Which) -> list[tuple[Kind, list[int]]]:
-        if not which.ids:
-            return desk.chosen(which.choice)
-        found: list[tuple[Kind, list[int]]] = []
-        for id_ in dict.fromkeys(which.ids):
-            try:
-                letter = await decisions.letter(id_)
-            except UnknownLetterError as e:
-                raise HTTPException(404, f"{id_}: {e}") from None
-            if not letter.is_open:
-                raise HTTPException(409, f"{id_}: it is {letter.status}")
-            found.append((kind_of(letter), [letter.number]))
-        return found
-
     @routes.post("", summary="Send letters again; `dry_run` only says what would go where")
     async def begin(wanted: NewReplay, caller: Calling) -> dict[str, Any]:
         actor = caller.actor(wanted.actor)
         to = Target(wanted.to.exchange, wanted.to.key) if wanted.to else None
-        letters = await chosen(wanted.letters)
+        letters = await chosen(wanted.letters, desk, decisions)
         plan = planned(letters, topology, to=to, dead_queues=dead_queues, busy=desk.claimed)
         if wanted.dry_run:
             return {"plan": shown_plan(plan), "replay": None}

@@ -1,8 +1,7 @@
-"""Sends the letters of one replay, at its pace, and keeps its record: where it is, what could not be sent.
+"""Sends the letters of one replay, at its pace.
 
-Three things go on at once: letters are read ahead and sent; how far it is gets stored; what was sent is marked on the
-letters. So the broker waits for no write. A crash leaves a few letters sent that the record does not know of: they are
-sent again, under the same message id.
+Letters are read ahead; what was sent is put on record beside that (`recording`), so the broker waits for no write. A
+crash leaves a few letters sent that the record does not know of: they are sent again, under the same message id.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import asyncio
 import logging
 import time
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from typing import Protocol
 
@@ -19,7 +18,7 @@ from dlq_monitor.desk import Desk
 from dlq_monitor.model import Letter
 from dlq_monitor.replaying.model import Pace, Replay
 from dlq_monitor.replaying.outcomes import Outcomes
-from dlq_monitor.replaying.repository import Replays
+from dlq_monitor.replaying.recording import Recording
 from dlq_monitor.resending import resent, traced
 from warren.envelope import Event
 from warren.errors import DependencyDownError, UnroutableError, WarrenError
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 
 FIRST = 20
 MOST = 200
-"""Letters that are read, sent and marked at once, at the most."""
+"""Letters that are read and sent at once, at the most."""
 
 BYTES = 4 * 1024 * 1024
 """Of the bodies that are read at once: above that fewer letters are."""
@@ -39,9 +38,6 @@ AWAITED = 20_000
 
 CHECK = 0.25
 """Seconds between two looks at what failed."""
-
-SHORT = 8
-"""Digits of a replay's id in the letters' records."""
 
 RETRY = 1.0
 """Seconds before it goes on when store or broker were away."""
@@ -62,13 +58,13 @@ class Sender(Protocol):
 
 
 class Sending:
-    """One replay under way. `run` returns when all is sent and marked, or raises `StopError`."""
+    """One replay under way. `run` returns when all is sent, or raises `StopError`."""
 
     def __init__(
         self,
         replay: Replay,
         desk: Desk,
-        replays: Replays,
+        recording: Recording,
         sender: Sender,
         outcomes: Outcomes,
         topology: Topology,
@@ -77,14 +73,13 @@ class Sending:
     ) -> None:
         self._replay = replay
         self._desk = desk
-        self._replays = replays
+        self._recording = recording
         self._sender = sender
         self._outcomes = outcomes
         self._topology = topology
         self._canary_wait = canary_wait
         self._pace = Pace(replay.wish.rate, ramp=replay.wish.canary)
-        self._changed = asyncio.Event()
-        self._marking: asyncio.Queue[tuple[int, list[Letter]]] = asyncio.Queue(maxsize=8)
+        self._confirmed: set[int] = set()
         self._canary = replay.wish.canary and not replay.proven
         self._checked = 0.0
         self._begin()
@@ -96,38 +91,15 @@ class Sending:
 
     async def run(self) -> None:
         """Send what is left of the plan; waits while store or broker are away."""
-        background = [asyncio.create_task(self._keep_saving()), asyncio.create_task(self._keep_marking())]
         try:
-            await self._until_done(self._mark_what_was_sent)
-            await self._until_done(self._send)
+            while True:
+                try:
+                    return await self._send()
+                except DependencyDownError as e:
+                    log.warning("a replay waits", extra={"fields": {"replay": self._replay.id, "reason": str(e)}})
+                    await self._pause(RETRY)
         finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await self._marking.join()
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
-
-    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                return await work()
-            except DependencyDownError as e:
-                log.warning("a replay waits", extra={"fields": {"replay": self._replay.id, "reason": str(e)}})
-                await self._pause(RETRY)
-                await self._marking.join()  # else what is read next would not know what was sent
-
-    async def _mark_what_was_sent(self) -> None:
-        """Finish what a crash left: letters that were sent, and do not say so."""
-        replay = self._replay
-        refused = set(replay.refused)
-        for at in range(replay.marked, replay.sent, FIRST):
-            end = min(at + FIRST, replay.sent)
-            letters = await self._desk.numbered(replay.plan[at:end].tolist(), whole=True)
-            left = [x for x in letters if x.is_open and x.number not in refused]
-            await self._outcomes.expect(left, replay.wish.to)
-            await self._marking.put((end, left))
-        await self._marking.join()
+            self._recording.release()
 
     async def _send(self) -> None:
         replay = self._replay
@@ -146,9 +118,7 @@ class Sending:
                         self._begin()
                     else:
                         await self._wave(wave)
-        replay.sent = len(replay.plan)
-        await self._marking.join()
-        replay.marked = len(replay.plan)
+        self._recording.sent([], len(replay.plan))
 
     def _begin(self) -> None:
         self._began, self._given = time.monotonic(), 0
@@ -186,7 +156,7 @@ class Sending:
         events: list[Event] = []
         refused: list[tuple[Letter, str]] = []
         for letter in wave:
-            if letter.is_open:
+            if letter.is_open and letter.number not in self._confirmed:
                 again = resent(letter, self._topology, replay.wish.to)
                 if isinstance(again, str):
                     refused.append((letter, again))
@@ -194,6 +164,8 @@ class Sending:
                     ready.append(letter)
                     events.append(traced(again, letter))
         await self._outcomes.expect(ready, replay.wish.to)
+        self._recording.hold()
+        await self._recording.keeps_up()
         try:
             results = await self._sender.publish_each(events)
         except BaseException:
@@ -214,12 +186,12 @@ class Sending:
             replay.refused.append(letter.number)
             fields = {"replay": replay.id, "letter": letter.id, "reason": why}
             log.warning("a letter could not be sent again", extra={"fields": fields})
-        if unsure:
-            await self._marking.put((replay.marked, sent))
+        if unsure:  # the wave is read again: what of it is confirmed must not be sent again
+            self._confirmed.update(x.number for x in sent)
+            self._recording.sent(sent, replay.sent)
             raise unsure
-        replay.sent = bisect_right(replay.plan, wave[-1].number)
-        self._changed.set()
-        await self._marking.put((replay.sent, sent))
+        self._confirmed.clear()
+        self._recording.sent(sent, bisect_right(replay.plan, wave[-1].number))
 
     async def _read(self) -> AsyncGenerator[list[Letter]]:
         """Yield what is left of the plan, whole, reading one step ahead; letters that are gone are passed over."""
@@ -252,46 +224,9 @@ class Sending:
             raise StopError(f"{failed} letters failed, {replay.wish.max_failures} may")
 
     async def _pause(self, seconds: float) -> None:
+        self._recording.release()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
         if self._stopping.is_set():
             raise StoppedError("it was told to")
-
-    async def _keep_saving(self) -> None:
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            try:
-                await self._replays.save(self._replay)
-            except DependencyDownError:
-                await asyncio.sleep(RETRY)
-                self._changed.set()
-
-    async def _keep_marking(self) -> None:
-        while True:
-            end, letters = await self._marking.get()
-            taken = 1
-            while len(letters) < MOST and not self._marking.empty():
-                end, more = self._marking.get_nowait()
-                letters, taken = [*letters, *more], taken + 1
-            await self._mark(letters)
-            self._replay.marked = max(end, self._replay.marked)
-            self._changed.set()
-            for _ in range(taken):
-                self._marking.task_done()
-
-    async def _mark(self, letters: Sequence[Letter]) -> None:
-        wish = self._replay.wish
-        reason = f"{wish.reason} (replay {self._replay.id[-SHORT:]})".strip()
-        while letters:
-            try:
-                await self._outcomes.mark(letters, wish.actor, reason)
-            except DependencyDownError as e:
-                log.warning("marking waits", extra={"fields": {"replay": self._replay.id, "reason": str(e)}})
-                await asyncio.sleep(RETRY)
-            except Exception:  # a marking that ends would leave the replay waiting for ever
-                log.exception("marking failed, tried again", extra={"fields": {"replay": self._replay.id}})
-                await asyncio.sleep(RETRY)
-            else:
-                return

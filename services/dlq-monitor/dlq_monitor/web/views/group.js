@@ -1,6 +1,6 @@
 /** One group: how often, what people say of it, its letters. */
 
-import { get, patch } from "../api.js";
+import { get, patch, post } from "../api.js";
 import { hashOf, turn } from "../router.js";
 import { name } from "../session.js";
 import { $, h } from "../shared/dom.js";
@@ -24,11 +24,21 @@ export function group(desk, [id]) {
       "Rules leave its letters alone, and no alert tells of it, until the status is taken back.", "Hold it", "The group is held"), { testid: "hold" }),
     found.status === "resolved" ? null : button("Resolved…", verdict("resolved", "Close the group as resolved",
       "Its letters stay as they are. It opens again if it comes back.", "Close it", "The group is resolved"), { symbol: "check", testid: "resolve" }),
-    found.status === "discarded" ? null : button("Discard…", verdict("discarded", "Discard the group",
-      `The group is given up; ${letters(found.count)} stay on record. It opens again if it comes back.`, "Discard it", "The group is discarded", true), { symbol: "discard", testid: "discard" }),
+    found.status === "discarded" ? null : button("Discard…", () => discard(found), { symbol: "discard", testid: "discard" }),
     verdictOf(found) ? button("Take back…", verdict("new", "Take the status back",
       "The group's status is again what its letters say.", "Take it back", "The status was taken back"), { symbol: "restore", testid: "restore" }) : null,
   ];
+
+  /** Count first, then ask: its open letters are given up with it. */
+  async function discard(found) {
+    const some = { letters: { group: found.id } };
+    const { total, busy } = await post("letters/discard", { ...some, reason: "a plan", dry_run: true });
+    const left = busy ? ` ${letters(busy)} of it stay: they are part of a replay.` : "";
+    decide("Discard the group", `${letters(total)} are given up with it.${left} All stay on record, and each can be restored.`, "Discard it", async (reason) => {
+      await post("letters/discard", { ...some, reason });
+      await say({ status: "discarded", reason });
+    }, { needed: true, done: `${letters(total)} are discarded` });
+  }
 
   /** What people said of it that still holds: a status may also be what its letters say. */
   function verdictOf(found) {
