@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, expect
 from typer.testing import CliRunner
 
-from dlq_monitor.cli import app as cli
+from dlq_monitor.cli.app import app as cli
 from warren.contracts import now
 from warren.contracts.base import User
 from warren.contracts.commands import PostMessage

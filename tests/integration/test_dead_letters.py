@@ -17,7 +17,7 @@ from audit.settings import AuditSettings
 from chat.app import build as build_chat
 from chat.settings import ChatSettings
 from dlq_monitor.app import build as build_dlq
-from dlq_monitor.cli import app as cli
+from dlq_monitor.cli.app import app as cli
 from dlq_monitor.settings import DlqSettings
 from presence.app import build as build_presence
 from presence.settings import PresenceSettings

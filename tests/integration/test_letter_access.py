@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from dlq_monitor.access.tokens import made
 from dlq_monitor.alerting.cli import app as alerts_cli
 from dlq_monitor.app import build
-from dlq_monitor.cli import app as cli
+from dlq_monitor.cli.app import app as cli
 from dlq_monitor.settings import DlqSettings
 from tests.support.services import Running, Services
 from tests.support.space import Space

@@ -17,7 +17,7 @@ from dlq_monitor.access.model import Entry
 from dlq_monitor.access.repository import Entries
 from dlq_monitor.access.tokens import made
 from dlq_monitor.app import build
-from dlq_monitor.cli import app as cli
+from dlq_monitor.cli.app import app as cli
 from dlq_monitor.settings import DlqSettings
 from tests.support.proxy import Proxy
 from tests.support.services import Running, Services

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from chat.app import build as build_chat
 from chat.settings import ChatSettings
 from dlq_monitor.app import build
-from dlq_monitor.cli import app as cli
+from dlq_monitor.cli.app import app as cli
 from dlq_monitor.settings import DlqSettings
 from tests.support.raw import RawClient, long, properties, short
 from tests.support.services import Running, Services

@@ -15,7 +15,7 @@ import orjson
 from typer.testing import CliRunner, Result
 
 from dlq_monitor.app import build
-from dlq_monitor.cli import app as cli
+from dlq_monitor.cli.app import app as cli
 from dlq_monitor.settings import DlqSettings
 from tests.support.services import Running, Services
 from tests.support.space import Space

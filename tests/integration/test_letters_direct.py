@@ -13,14 +13,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dlq_monitor.app import build
-from dlq_monitor.cli import app as cli
+from dlq_monitor.cli.app import app as cli
 from dlq_monitor.settings import DlqSettings
 from tests.support.raw import RawClient, long, properties, short
 from tests.support.services import Services
 from tests.support.space import Space
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
-from warren.envelope import Event
+from warren.envelope import LETTER, TRACEPARENT, Event
 from warren.messaging import codec, failures
 from warren.stack.definitions import permissions
 from warren.topology import COMMANDS, DEAD
@@ -99,6 +99,7 @@ async def test_replay_sends_to_the_queue_it_died_in_and_then_takes_it_off(direct
     for n in (1, 3):
         again = await wire.take(QUEUE)
         assert (again.message_id, again.headers["mine"], again.headers["x-warren-replays"]) == (f"m-{n}", n, 1)
+        assert str(again.headers[TRACEPARENT])[3:35] == again.headers[LETTER], "a trace of its own, as by dlq-monitor"
     assert await wire.depth(DEAD_QUEUE) == 1
     stranger = (await direct.json("list"))["items"][0]["id"]
     away = ("--to-exchange", "", "--to-key", "nowhere")

@@ -22,7 +22,7 @@ from tests.support.wire import Wire
 from warren.envelope import Event
 from warren.errors import DependencyDownError, DeposedError, PermanentError, TransientError, UnroutableError
 from warren.messaging import Consumer
-from warren.topology import EVENTS, RETRY_DELAYS
+from warren.topology import EVENTS, FailurePolicy
 
 ROOT = Path(__file__).parents[2]
 
@@ -210,7 +210,7 @@ async def test_a_handler_that_fails_twice_gets_the_event_later_and_unchanged(lab
     await eventually(lambda: arrived, 15)
     assert [a for a, _ in attempts] == [1, 2, 3]
     waits = [after - before for (_, before), (_, after) in itertools.pairwise(attempts)]
-    for waited, wanted in zip(waits, RETRY_DELAYS, strict=False):
+    for waited, wanted in zip(waits, FailurePolicy().delays, strict=False):
         assert 0 < waited - 0.98 * wanted < 0.2 * max(wanted, 5), waits  # a busy machine is late by more than 0.2 s
     assert (arrived[0].id, arrived[0].routing_key, arrived[0].body) == (one.id, KEY, one.body)
     assert await wire.depth(DEAD) == 0

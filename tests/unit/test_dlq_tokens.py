@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dlq_monitor.access.tokens import Holder, Tokens, TokensError, digest, read
-from dlq_monitor.cli import app
+from dlq_monitor.cli.app import app
 from dlq_monitor.settings import DlqSettings
 from warren.errors import SettingsError
 

@@ -17,23 +17,23 @@ from dlq_monitor.alerting.alerting import Alerting
 from dlq_monitor.alerting.composing import channels
 from dlq_monitor.alerting.letters import WaitingLetters
 from dlq_monitor.alerting.repository import AlertStore
+from dlq_monitor.api.edits import router as edit_router
+from dlq_monitor.api.groups import router as group_router
+from dlq_monitor.api.letters import router
+from dlq_monitor.api.openapi import document
+from dlq_monitor.api.page import router as page_router
+from dlq_monitor.api.rules import router as rules_router
+from dlq_monitor.api.transfer import router as transfer_router
 from dlq_monitor.decisions import Decisions
 from dlq_monitor.desk import Desk
-from dlq_monitor.edit_routes import router as edit_router
-from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
-from dlq_monitor.openapi import document
-from dlq_monitor.page_routes import router as page_router
 from dlq_monitor.replaying import routes as replay_routes
 from dlq_monitor.replaying.composing import outcomes, replaying
 from dlq_monitor.repository import Letters, Sayings
 from dlq_monitor.retention import Retention
-from dlq_monitor.routes import router
 from dlq_monitor.rules import DEFAULT, load
-from dlq_monitor.rules_routes import router as rules_router
 from dlq_monitor.ruling import Ruling
 from dlq_monitor.settings import DlqSettings
-from dlq_monitor.transfer_routes import router as transfer_router
 from dlq_monitor.watching import routes as queue_routes
 from dlq_monitor.watching.management import MANAGEMENT, Management
 from dlq_monitor.watching.watcher import Watcher

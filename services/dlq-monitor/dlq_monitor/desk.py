@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import heappop, heappush
+from typing import Any
 
 from prometheus_client import Gauge
 
-from dlq_monitor.fingerprint import Kind, kind_of, overflow
-from dlq_monitor.groups import Choice, Group, Said, Verdict, by_last
+from dlq_monitor.fingerprint import Kind
+from dlq_monitor.grouping import Groups
+from dlq_monitor.groups import Choice, Group, by_last
 from dlq_monitor.ledger import Ledger
 from dlq_monitor.matching import Plan, plan
 from dlq_monitor.model import OPEN, STATUSES, Change, Letter, Status, Step
@@ -28,9 +30,6 @@ from warren.errors import DependencyDownError
 from warren.storage import STORE
 
 log = logging.getLogger(__name__)
-
-MAX_GROUPS = 5000
-"""Above that, what would be a new group goes to one that takes the rest of its dead queue: memory stays bounded."""
 
 _FOR_PEOPLE: tuple[Status, ...] = ("new", "held")
 
@@ -72,14 +71,11 @@ class Desk:
 
     def __init__(self, letters: Letters, sayings: Sayings, rules: Rules, actor: str) -> None:
         self._letters = letters
-        self._sayings = sayings
         self._rules = rules
-        self._severities: dict[str, Severity] = {}
         self._due: list[tuple[float, int]] = []
         self._actor = actor
         self._ledger = Ledger()
-        self._groups: dict[str, Group] = {}
-        self._said: dict[str, Said] = {}
+        self._groups = Groups(sayings, actor)
         self._loaded = asyncio.Event()
         self.claimed: set[int] = set()
         """Numbers of letters that a replay is about to send: nobody else decides about them."""
@@ -89,14 +85,14 @@ class Desk:
     async def prepare(self) -> None:
         """Create indexes and read all letters, before the first one is parked."""
         await self._letters.prepare()
-        self._ledger, self._groups, self._due, self._severities = Ledger(), {}, [], {}
-        self._said = await self._sayings.all()
+        self._ledger, self._due = Ledger(), []
+        await self._groups.prepare()
         async for some in self._letters.all():
             for letter in some:
                 self._enter(letter)
         self._loaded.set()
-        for group in list(self._groups.values()):
-            await self._reopen(group)
+        for group in self._groups:
+            await self._groups.reopen(group)
         self._measure()
         log.info("letters are counted", extra={"fields": {"letters": len(self._ledger), "groups": len(self._groups)}})
 
@@ -123,7 +119,9 @@ class Desk:
         """Store letters, let the rules decide about them unless it is `planned`; returns those that were here."""
         async with self._parking:
             numbers = await self._letters.numbers(len(letters))
-            numbered = [replace(x, number=n, group=self._group_of(x)) for x, n in zip(letters, numbers, strict=True)]
+            numbered = [
+                replace(x, number=n, group=self._groups.id_for(x)) for x, n in zip(letters, numbers, strict=True)
+            ]
             if not planned:
                 numbered = self._planned(numbered)
             refused = await self._letters.insert(numbered)
@@ -133,14 +131,9 @@ class Desk:
                 entered += await self._letters.beginning_with(id)  # it may not have been counted
             done = {g for g in {x.group for x in entered} if self._is_done(g)}
             for group in {x.group for x in entered if self._enter(x)}:
-                await self._reopen(self._groups[group], done=group in done)
+                await self._groups.reopen(self._groups[group], done=group in done)
             self._measure()
         return known
-
-    def _group_of(self, letter: Letter) -> str:
-        kind = kind_of(letter)
-        full = kind.id not in self._groups and len(self._groups) >= MAX_GROUPS
-        return (overflow(letter.dead_queue) if full else kind).id
 
     def _enter(self, letter: Letter) -> bool:
         """Count a stored letter; says whether it was not counted yet."""
@@ -148,19 +141,14 @@ class Desk:
             return False
         if letter.due and letter.is_open:
             heappush(self._due, (letter.due.timestamp(), letter.number))
-        group = self._groups.get(letter.group)
-        if group is None:
-            said = self._said.get(letter.group, Said())
-            group = Group(_kind(letter), letter.first, letter.first, said=said)
-            self._groups[letter.group] = group
-        group.count(letter.first)
+        self._groups.count(letter)
         if letter.status in _FOR_PEOPLE:
             self._note_severity(letter, self.plan(letter))
         return True
 
     def _note_severity(self, letter: Letter, plan: Plan) -> None:
         if plan.alert:
-            self._severities[letter.group] = plan.alert
+            self._groups.severities[letter.group] = plan.alert
 
     def _planned(self, letters: Sequence[Letter]) -> list[Letter]:
         """Let the rules decide about new letters."""
@@ -174,7 +162,7 @@ class Desk:
 
     def plan(self, letter: Letter, count: int | None = None) -> Plan:
         """Return what the rules decide about a letter; a group that people hold is held."""
-        if self._said.get(letter.group, Said()).verdict == "held":
+        if self._groups.is_held(letter.group):
             return Plan("people hold its group", "hold")
         known = self._ledger.by_status([letter.group]).total() if count is None else count
         return plan(self._rules, letter, known, now())
@@ -188,13 +176,13 @@ class Desk:
     async def give_up(self, letter: Letter, step: Step) -> None:
         """Leave a letter to people whose plan cannot be carried out: it shall not be tried for ever."""
         if await self.settle(letter, "held", step):
-            self._severities.setdefault(letter.group, "warning")
+            self._groups.severities.setdefault(letter.group, "warning")
 
     def waiting(self) -> list[Waiting]:
         """Return the groups with letters that wait for people, if a rule wants it said; not those that people hold."""
         self._check_loaded()
         found = []
-        for id, severity in self._severities.items():  # noqa: A001 - the group's
+        for id, severity in self._groups.severities.items():  # noqa: A001 - the group's
             counts = self._ledger.by_status([id])
             count = sum(counts.get(s, 0) for s in _FOR_PEOPLE)
             if count and self._groups[id].said.verdict != "held":
@@ -251,15 +239,6 @@ class Desk:
     def _is_done(self, group: str) -> bool:
         """Whether a group has letters, and all of them are dealt with."""
         return group in self._groups and self._is_quiet(group)
-
-    async def _reopen(self, group: Group, *, done: bool = False) -> None:
-        if group.reopened(group.last, self._actor, done=done):
-            log.warning("a group of dead letters came back", extra={"fields": _about(group)})
-            await self._keep(group)
-
-    async def _keep(self, group: Group) -> None:
-        self._said[group.id] = group.said
-        await self._sayings.keep(group.id, group.said)
 
     async def page(self, choice: Choice, *, limit: int, before: int | None = None) -> Page:
         """Return the newest letters of a choice below the number `before`, without headers and bodies."""
@@ -335,25 +314,9 @@ class Desk:
         self._check_loaded()
         return self._ledger.by_status(groups)
 
-    async def say(
-        self,
-        group: Group,
-        step: Step,
-        *,
-        note: str | None = None,
-        owner: str | None = None,
-        verdict: Verdict | None = None,
-        clear: bool = False,
-    ) -> None:
-        """Keep what a person says of a group; `clear` takes a verdict back, None leaves things as they are."""
-        said = group.said
-        if clear or verdict:
-            said = replace(said, verdict=verdict, since=now() if verdict else None)
-        said = replace(
-            said, note=said.note if note is None else note, owner=said.owner if owner is None else owner
-        ).with_step(step)
-        await self._sayings.keep(group.id, said)
-        group.said = self._said[group.id] = said
+    async def say(self, group: Group, step: Step, **said: Any) -> None:
+        """Keep what a person says of a group (see `Groups.say`)."""
+        await self._groups.say(group, step, **said)
 
     async def remove(self, numbers: Sequence[int], statuses: Sequence[Status], *, unchanged_since: datetime) -> int:
         """Delete those of at most `MAX_IN` letters that have one of these statuses, and had it before a time.
@@ -369,8 +332,7 @@ class Desk:
             for letter in gone:
                 self._ledger.remove(letter.number, letter.group)
                 if not self._ledger.by_status([letter.group]):
-                    self._groups.pop(letter.group, None)
-                    self._severities.pop(letter.group, None)
+                    self._groups.remove(letter.group)
         self._measure()
         return len(gone)
 
@@ -389,7 +351,7 @@ class Desk:
 
     def _chosen(self, choice: Choice) -> list[str]:
         self._check_loaded()
-        return [g.id for g in self._groups.values() if choice.takes(g)]
+        return self._groups.chosen(choice)
 
     def _check_loaded(self) -> None:
         if not self.loaded:
@@ -402,11 +364,6 @@ class Desk:
         GROUPS.set(len(self._groups))
 
 
-def _kind(letter: Letter) -> Kind:
-    own, rest = kind_of(letter), overflow(letter.dead_queue)
-    return rest if letter.group == rest.id else own
-
-
 def _step(plan: Plan) -> tuple[Step, ...]:
     return (Step(plan.status, f"rule {plan.rule}", _words(plan), now()),) if plan.do else ()
 
@@ -414,8 +371,3 @@ def _step(plan: Plan) -> tuple[Step, ...]:
 def _words(plan: Plan) -> str:
     until = f" at {rfc3339(plan.due)}" if plan.due and plan.act else ""
     return {"republish": f"it is sent again{until}", "discard": f"it is discarded{until}"}.get(plan.do or "", "")
-
-
-def _about(group: Group) -> dict[str, object]:
-    kind = group.kind
-    return {"group": group.id, "queue": kind.queue, "cause": kind.cause, "type": kind.type[:100]}

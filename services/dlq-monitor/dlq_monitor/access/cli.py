@@ -10,7 +10,7 @@ import typer
 
 from dlq_monitor.access import showing
 from dlq_monitor.access.tokens import Role, TokensError, made, read
-from dlq_monitor.cli_options import client
+from dlq_monitor.cli.options import client
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Url

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dlq_monitor.alerting import showing
-from dlq_monitor.cli_options import Actor, Token, actor_name, asked, client
+from dlq_monitor.cli.options import Actor, Token, actor_name, asked, client
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Url, span

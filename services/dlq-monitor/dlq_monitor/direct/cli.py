@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 import orjson
 import typer
 
-from dlq_monitor import showing
+from dlq_monitor.api.letters import row, whole
+from dlq_monitor.cli import showing
 from dlq_monitor.direct.desk import DirectDesk, Plan, UnknownError
 from dlq_monitor.groups import Choice
 from dlq_monitor.model import Letter, Step
 from dlq_monitor.resending import Target
-from dlq_monitor.routes import row, whole
 from dlq_monitor.transfer import exported
 from warren.cli.broker import broker_url
 from warren.cli.console import err, fail, out, print_json, uncut

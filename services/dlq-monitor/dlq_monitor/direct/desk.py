@@ -11,7 +11,7 @@ from dlq_monitor import autopsy
 from dlq_monitor.fingerprint import kind_of
 from dlq_monitor.groups import Choice
 from dlq_monitor.model import Letter
-from dlq_monitor.resending import Target, resent
+from dlq_monitor.resending import Target, resent, traced
 from warren.envelope import Event
 from warren.errors import UnroutableError, WarrenError
 from warren.messaging.browse import Browsing, Held
@@ -150,7 +150,7 @@ class DirectDesk:
                 event = resent(letter, self._topology, to)
                 assert isinstance(event, Event)  # noqa: S101 - or it would not be in the plan
                 try:
-                    await self._browsing.publish(event)
+                    await self._browsing.publish(traced(event, letter))
                 except UnroutableError as e:
                     reason = str(e)
                     break

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.live import Live
 
-from dlq_monitor.cli_options import client
+from dlq_monitor.cli.options import client
 from dlq_monitor.live import showing
 from dlq_monitor.live.snapshot import Snapshot, changes
 from warren.cli.console import fail, out, print_json, uncut

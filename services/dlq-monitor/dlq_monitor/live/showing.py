@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dlq_monitor import showing
 from dlq_monitor.alerting import showing as alerting
+from dlq_monitor.cli import showing
 from dlq_monitor.live.snapshot import Snapshot
 from dlq_monitor.watching.findings import span
 

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from dlq_monitor.access.door import Calling
-from dlq_monitor.choosing import Which, chosen
+from dlq_monitor.api.choosing import Which, chosen
+from dlq_monitor.api.letters import Actor, Reason
 from dlq_monitor.decisions import Decisions
 from dlq_monitor.desk import Desk
 from dlq_monitor.model import OPEN
@@ -17,7 +18,6 @@ from dlq_monitor.replaying.model import Replay, Wish
 from dlq_monitor.replaying.planning import Plan, planned
 from dlq_monitor.replaying.replaying import RefusedReplayError, Replaying, UnknownReplayError
 from dlq_monitor.resending import Target
-from dlq_monitor.routes import Actor, Reason
 from warren.contracts import rfc3339
 from warren.topology import Topology
 

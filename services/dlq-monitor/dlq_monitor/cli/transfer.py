@@ -11,7 +11,7 @@ from typing import Annotated, Any, BinaryIO
 import orjson
 import typer
 
-from dlq_monitor.cli_options import (
+from dlq_monitor.cli.options import (
     LOOK,
     Actor,
     Cause,

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dlq_monitor import showing
-from dlq_monitor.cli_options import (
+from dlq_monitor.cli import showing
+from dlq_monitor.cli.options import (
     LOOK,
     Actor,
     Cause,

@@ -12,10 +12,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from dlq_monitor.access.door import Calling
+from dlq_monitor.api.letters import Actor, Reason, choice
 from dlq_monitor.desk import Desk
 from dlq_monitor.groups import Choice
 from dlq_monitor.model import Step
-from dlq_monitor.routes import Actor, Reason, choice
 from dlq_monitor.transfer import Line, exported
 from warren.contracts import now
 

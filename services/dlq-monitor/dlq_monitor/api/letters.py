@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from dlq_monitor.access.door import Caller, Calling
-from dlq_monitor.choosing import Which, chosen
+from dlq_monitor.api.choosing import Which, chosen
 from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
 from dlq_monitor.desk import Desk
 from dlq_monitor.groups import Choice

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from dlq_monitor.access.door import Calling
+from dlq_monitor.api.letters import Actor, Reason, choice, steps
 from dlq_monitor.desk import Desk, GroupNow
 from dlq_monitor.fingerprint import DIGITS
 from dlq_monitor.groups import Choice
 from dlq_monitor.model import OPEN, STATUSES, Step
-from dlq_monitor.routes import Actor, Reason, choice, steps
 from warren.contracts import now, rfc3339
 
 STEP = 3

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
 from dlq_monitor.access.door import Calling
+from dlq_monitor.api.letters import Actor, Reason, whole
 from dlq_monitor.decisions import Decisions, RefusedError, UnknownLetterError
 from dlq_monitor.editing import Draft, Edit
-from dlq_monitor.routes import Actor, Reason, whole
 from dlq_monitor.tagging import shown
 from dlq_monitor.transfer import Base64, Table
 

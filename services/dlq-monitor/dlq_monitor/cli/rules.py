@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from dlq_monitor import rules
-from dlq_monitor.cli_options import client
+from dlq_monitor.cli.options import client
 from warren.cli.console import complain, out, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Url

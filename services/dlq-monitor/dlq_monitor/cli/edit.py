@@ -11,8 +11,8 @@ import click
 import orjson
 import typer
 
-from dlq_monitor import showing
-from dlq_monitor.cli_options import Actor, actor_name, asked, client, letter_id
+from dlq_monitor.cli import showing
+from dlq_monitor.cli.options import Actor, actor_name, asked, client, letter_id
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Url

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dlq_monitor import showing
 from dlq_monitor.access.cli import record, token
-from dlq_monitor.cli_edit import edit
-from dlq_monitor.cli_options import (
+from dlq_monitor.cli import showing
+from dlq_monitor.cli.edit import edit
+from dlq_monitor.cli.options import (
     LOOK,
     Actor,
     Cause,
@@ -31,11 +31,11 @@ from dlq_monitor.cli_options import (
     straight,
     which,
 )
-from dlq_monitor.cli_page import page
-from dlq_monitor.cli_replay import app as replays_app
-from dlq_monitor.cli_replay import replay
-from dlq_monitor.cli_rules import app as rules_app
-from dlq_monitor.cli_transfer import export, import_letters
+from dlq_monitor.cli.page import page
+from dlq_monitor.cli.replay import app as replays_app
+from dlq_monitor.cli.replay import replay
+from dlq_monitor.cli.rules import app as rules_app
+from dlq_monitor.cli.transfer import export, import_letters
 from dlq_monitor.live.cli import watch
 from warren.cli.console import err, fail, out, print_json, uncut
 from warren.cli.examples import examples

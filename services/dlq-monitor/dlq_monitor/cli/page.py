@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dlq_monitor.cli_options import client
+from dlq_monitor.cli.options import client
 from warren.cli.console import err, print_json
 from warren.cli.examples import examples
 from warren.cli.options import DEFAULT_DATA, Data, Json, Url

@@ -1,0 +1,1 @@
+"""`warren dlq` on the command line."""
