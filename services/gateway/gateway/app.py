@@ -5,9 +5,12 @@ from __future__ import annotations
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from gateway.auth import Tokens
 from gateway.door import Door, Sessions
+from gateway.expiry import Expiry
 from gateway.handlers import Frames
 from gateway.hub import Hub
+from gateway.jwks import Keys
 from gateway.neighbours import Chat, Presence
 from gateway.pages import add_pages
 from gateway.protocol import GatewayProtocol
@@ -36,8 +39,11 @@ def build(settings: GatewaySettings) -> Service:
     commands = Publisher(out, settings.service, timeout=settings.publish_timeout)
     sessions = Sessions()
     signals = Signals(settings, out, commands, sessions.table)
-    frames = Frames(settings, hub, chat, presence, commands, signals)
-    door = Door(settings, health, sessions, frames, hub, presence, signals)
+    keys = Keys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+    tokens = Tokens(settings, keys)
+    expiry = Expiry(tokens, sessions.all)
+    frames = Frames(settings, hub, chat, presence, commands, signals, expiry)
+    door = Door(settings, health, sessions, tokens, expiry, frames, hub, presence, signals)
 
     async def broker() -> None:
         for link in (out, hub.feed.link):
@@ -46,11 +52,13 @@ def build(settings: GatewaySettings) -> Service:
         await commands.probe()
 
     health.add("broker", broker)
+    if keys is not None:
+        health.add("keys", keys.check)
     health.add("chat", chat.ready, essential=False)
     health.add("presence", presence.ready, essential=False)
 
     app = create_app(settings, health)
-    app.include_router(router(settings, frames, chat, presence))
+    app.include_router(router(settings, tokens, frames, chat, presence))
     add_pages(app)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +72,7 @@ def build(settings: GatewaySettings) -> Service:
         settings,
         health,
         entrance,
-        [out, hub.feed, hub, signals, door],
+        [*([keys] if keys is not None else []), out, hub.feed, hub, signals, expiry, door],
         on_stop=[chat.close, presence.close],
         uvicorn_options={
             "ws": GatewayProtocol,
