@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gateway.auth import Tokens
+from gateway.bounds import BoundedBodies, BoundedProtocol
 from gateway.door import Door, Sessions
 from gateway.expiry import Expiry
 from gateway.handlers import Frames
@@ -59,14 +60,15 @@ def build(settings: GatewaySettings) -> Service:
 
     app = create_app(settings, health)
     app.include_router(router(settings, tokens, frames, chat, presence))
-    add_pages(app)
+    add_pages(app, settings.origins)
+    requests = BoundedBodies(app, settings.frame_limit)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
         """Lead sockets straight to the door: FastAPI's way there costs a third of a handshake and 15 KB a socket."""
         if scope["type"] == "websocket" and scope["path"] == "/ws":
             await door.serve(WebSocket(scope, receive, send))
         else:
-            await app(scope, receive, send)
+            await requests(scope, receive, send)
 
     return Service(
         settings,
@@ -75,6 +77,7 @@ def build(settings: GatewaySettings) -> Service:
         [*([keys] if keys is not None else []), out, hub.feed, hub, signals, expiry, door],
         on_stop=[chat.close, presence.close],
         uvicorn_options={
+            "http": BoundedProtocol,
             "ws": GatewayProtocol,
             "ws_max_size": settings.frame_limit,
             "ws_per_message_deflate": False,

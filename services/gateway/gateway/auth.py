@@ -26,7 +26,7 @@ HTTP_STATUS = {TOKEN: 401, EXPIRED: 401, FORBIDDEN: 403, FLOOD: 429, UNAVAILABLE
 """What a refusal is in HTTP."""
 
 _SHARED = "HS256"
-_MAX_TOKEN = 8192
+_MAX_TOKEN = 8000
 _FIRST = "Amber Brave Calm Clever Copper Crisp Eager Gentle Golden Happy Jolly Keen Lively Lucky Mellow Merry Misty "
 _FIRST += "Noble Proud Quick Quiet Rosy Silver Sunny Swift Tidy Velvet Warm Wild Witty"
 _SECOND = "Badger Beaver Bunny Cricket Dormouse Falcon Ferret Finch Fox Hare Hedgehog Heron Lark Lynx Marten Mole Newt "

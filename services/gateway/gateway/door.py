@@ -93,6 +93,7 @@ class Door:
         self._expiry = expiry
         self._origins = Origins(settings.origins)
         self._handshakes = Rates(settings.connect_rate, 2 * settings.connect_rate)
+        self._heard = Rates(settings.frame_rate, 2 * settings.frame_rate)
         self._addresses = Places(settings.sessions_per_address)
         self._users = Places(settings.sessions_per_user)
         self._outbox = Outbox()
@@ -179,7 +180,8 @@ class Door:
         log.info("session opened", extra={"fields": fields})
         session.say(Welcome(session=session.id, user=session.user, limits=self._settings.limits))
         self._expiry.watch(session)
-        wire.attach(partial(self._hear, session), partial(self._close, session))
+        pay = partial(self._heard.spend, session.address)
+        wire.attach(partial(self._hear, session), partial(self._close, session), pay)
 
     def _close(self, session: Session) -> None:
         self._frames.leave_all(session)

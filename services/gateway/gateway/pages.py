@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
+
+from gateway.origins import Origins
 
 WEB = Path(__file__).parent / "web"
 
@@ -24,11 +28,20 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-cache",
 }
-_DOCUMENTS = ("/docs", "/redoc")  # FastAPI's own pages bring scripts from elsewhere
+_DOCUMENTS = {"/docs", "/redoc"}
+DOCUMENTS_CSP = (  # FastAPI's own pages bring scripts from elsewhere, and in the page
+    "default-src 'none'; script-src https://cdn.jsdelivr.net 'unsafe-inline'; worker-src blob:; connect-src 'self'; "
+    "style-src https://cdn.jsdelivr.net https://fonts.googleapis.com 'unsafe-inline'; "
+    "font-src https://fonts.gstatic.com; img-src https: data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
-def add_pages(app: FastAPI) -> None:
-    """Serve the client at `/`, its files under `/web`, and add security headers to every answer."""
+def add_pages(app: FastAPI, origins: Sequence[str]) -> None:
+    """Serve the client at `/`, its files under `/web`, and add security headers to every answer.
+
+    Pages of the named origins may use the REST interface, too; with a token, not with credentials of the browser's.
+    """
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
@@ -39,7 +52,16 @@ def add_pages(app: FastAPI) -> None:
     @app.middleware("http")
     async def secure(request: Request, call_next: RequestResponseEndpoint) -> Response:
         answer = await call_next(request)
-        if not request.url.path.startswith(_DOCUMENTS):
-            for name, value in HEADERS.items():
-                answer.headers.setdefault(name, value)
+        if request.url.path in _DOCUMENTS:
+            answer.headers["Content-Security-Policy"] = DOCUMENTS_CSP
+        for name, value in HEADERS.items():
+            answer.headers.setdefault(name, value)
         return answer
+
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origin_regex=Origins(origins).pattern,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After"],
+    )

@@ -54,6 +54,8 @@ class GatewaySettings(Settings):
     message_burst: Limit = 200
     connect_rate: Limit = 200
     """Handshakes and guest tokens per second and address."""
+    frame_rate: Limit = 2000
+    """Websocket frames of any kind per second and address; more are not read before their time."""
     sessions_per_address: Count = 1000
     sessions_per_user: Count = 100
     rooms_per_session: Count = 100

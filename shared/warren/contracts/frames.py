@@ -94,7 +94,7 @@ class Token(ClientFrame):
     """Go on under a fresh token of the same user, before the present one expires."""
 
     type: Literal["token"]
-    token: Annotated[str, StringConstraints(min_length=1, max_length=8192)] = Field(repr=False)
+    token: Annotated[str, StringConstraints(min_length=1, max_length=8000)] = Field(repr=False)
 
 
 class Ping(ClientFrame):
