@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import httpx
 from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -75,22 +75,37 @@ def _add_operations(app: FastAPI, settings: Settings, health: Health) -> None:
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", tags=["operations"], summary="It can do its work: 200, else 503")
+    @app.get(
+        "/readyz",
+        tags=["operations"],
+        summary="It can do its work: 200, else 503",
+        responses={503: {"description": "It cannot"}},
+    )
     async def readyz() -> Response:
         report = health.report()
         return JSONResponse(report, 200 if health.ready else 503)
 
-    @app.get("/health", tags=["operations"], summary="Every neighbour, essential or not")
+    @app.get(
+        "/health",
+        tags=["operations"],
+        summary="Every neighbour, essential or not",
+        responses={503: {"description": "It cannot"}},
+    )
     async def report() -> Response:
         found = health.report()
         return JSONResponse(found, 503 if found["status"] == "error" else 200)
 
-    @app.get("/lb", tags=["operations"], summary="For load balancers: 200 to get clients, else 403")
+    @app.get(
+        "/lb",
+        tags=["operations"],
+        summary="For load balancers: 200 to get clients, else 403",
+        responses={403: {"description": "None, please"}},
+    )
     async def lb() -> Response:
         inside = health.in_rotation
         return JSONResponse({"in_rotation": inside}, 200 if inside else 403)
 
-    @app.get("/metrics", tags=["operations"], summary="Prometheus metrics")
+    @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

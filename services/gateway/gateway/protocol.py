@@ -90,7 +90,7 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         """
         self._handshake.cancel()
         early = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
-        self._hear, self._over, self._pay = hear, over, pay
+        self._hear, self._over, self._pay, self._came = hear, over, pay, 0
         self.queue = _End(self._ended)  # type: ignore[assignment]  # all of it that is used from here on
         self.request = self.response = None  # type: ignore[assignment]
         self.scope = {}  # type: ignore[typeddict-item]

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from gateway.answers import Accepted, Entries, GuestToken, RoomMembers, Rooms, problems, success
 from gateway.auth import HTTP_STATUS, AuthError, Identity, Tokens
 from gateway.handlers import Frames, RefusalError
 from gateway.limits import Rates
@@ -71,7 +72,12 @@ def router(settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat
         except RefusalError as e:
             raise HTTPException(403, str(e)) from None
 
-    @routes.post("/token", summary="A token for a guest, or a fresh one for the guest whose token is brought")
+    @routes.post(
+        "/token",
+        summary="A token for a guest, or a fresh one for the guest whose token is brought",
+        responses=success(GuestToken) | problems(400, 401, 403, 413, 429, 503),
+        openapi_extra={"security": [{}]},  # it may be left out
+    )
     async def token(
         request: Request,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -88,12 +94,20 @@ def router(settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat
         made, identity = tokens.guest(wish.name if wish else None, known.user if known else None)
         return {"token": made, "user": identity.user.model_dump(), "expires": rfc3339(identity.expires)}
 
-    @routes.get("/rooms", summary="Rooms, the most recently active first")
+    @routes.get(
+        "/rooms",
+        summary="Rooms, the most recently active first",
+        responses=success(Rooms) | problems(401, 403, 413, 503),
+    )
     async def rooms(who: someone, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> dict[str, Any]:
         known = await chat.rooms(limit if who.rights is EVERYWHERE else 200)
         return {"rooms": [room for room in known if who.rights.of(room["room"]) >= Right.READ][:limit]}
 
-    @routes.get("/rooms/{room:path}/entries", summary="A page of a room's log")
+    @routes.get(
+        "/rooms/{room:path}/entries",
+        summary="A page of a room's log",
+        responses=success(Entries) | problems(401, 403, 404, 413, 503),
+    )
     async def entries(
         room: RoomName,
         who: someone,
@@ -105,13 +119,22 @@ def router(settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat
         page = await chat.page(room, after=after, before=before, limit=limit)
         return {"entries": page.entries, "seq": page.seq, "truncated": page.truncated}
 
-    @routes.get("/rooms/{room:path}/members", summary="Who is in a room")
+    @routes.get(
+        "/rooms/{room:path}/members",
+        summary="Who is in a room",
+        responses=success(RoomMembers) | problems(401, 403, 404, 413, 503),
+    )
     async def members(room: RoomName, who: someone) -> dict[str, Any]:
         check_right(who, room, Right.READ)
         found = await presence.members(room)
         return {"members": found.members, "count": found.count, "rev": found.rev}
 
-    @routes.post("/rooms/{room:path}/messages", status_code=202, summary="Say something")
+    @routes.post(
+        "/rooms/{room:path}/messages",
+        status_code=202,
+        summary="Say something",
+        responses=success(Accepted, 202) | problems(400, 401, 403, 404, 413, 429, 503),
+    )
     async def post(room: RoomName, message: Post, who: someone) -> Response:
         check_right(who, room, Right.WRITE)
         try:
