@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 WARREN = Path(sys.executable).with_name("warren")
-NO_LIMITS = {"WARREN_MESSAGE_RATE": "0", "WARREN_CONNECT_RATE": "0", "WARREN_SESSIONS_PER_ADDRESS": "0"}
+NO_LIMITS = {f"WARREN_{name}": "0" for name in ("MESSAGE_RATE", "CONNECT_RATE", "FRAME_RATE", "SESSIONS_PER_ADDRESS")}
 
 
 @contextlib.contextmanager

@@ -92,7 +92,7 @@ def settings_are_known_and_complete(d: Deployment) -> Iterator[str]:
         stores = find_spec(f"{service_packages()[service]}.repository") is not None
         for field, info in settings.model_fields.items():
             default = info.default.get_secret_value() if isinstance(info.default, SecretStr) else info.default
-            needed = info.is_required() or field == "service_token" or LOOPBACK in str(default)
+            needed = info.is_required() or field in {"service_token", "jwt_secret"} or LOOPBACK in str(default)
             if field == "host" or (field == "mongo_url" and not stores):
                 continue  # the image sets the one, and not every service has a database
             if needed and field not in given:

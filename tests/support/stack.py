@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import psutil
 
 from warren.client.raw import RawSocket
@@ -101,6 +103,12 @@ class Stack:
         """The operators' token, for services' own endpoints."""
         secrets: dict[str, Any] = json.loads((self.data / "secrets.json").read_text())
         return str(secrets["service_token"])
+
+    def token(self, sub: str, **claims: object) -> str:
+        """Sign a user's token, good for an hour unless `exp` is given; a claim that is None is left out."""
+        secret = json.loads((self.data / "secrets.json").read_text())["jwt_secret"]
+        said = {"sub": sub, "name": sub, "exp": time.time() + 3600, **claims}
+        return jwt.encode({k: v for k, v in said.items() if v is not None}, secret, "HS256")
 
     def logs(self, name: str) -> list[dict[str, Any]]:
         """Return the JSON lines of a process' log."""

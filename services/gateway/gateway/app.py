@@ -7,10 +7,15 @@ from pathlib import Path
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from gateway.auth import Tokens
+from gateway.bounds import BoundedBodies, BoundedProtocol
 from gateway.door import Door, Sessions
+from gateway.expiry import Expiry
 from gateway.handlers import Frames
 from gateway.hub import Hub
+from gateway.jwks import Keys
 from gateway.neighbours import Chat, Presence
+from gateway.origins import open_to
 from gateway.protocol import GatewayProtocol
 from gateway.routes import router
 from gateway.settings import GatewaySettings
@@ -40,8 +45,11 @@ def build(settings: GatewaySettings) -> Service:
     commands = Publisher(out, settings.service, timeout=settings.publish_timeout)
     sessions = Sessions()
     signals = Signals(settings, out, commands, sessions.table)
-    frames = Frames(settings, hub, chat, presence, commands, signals)
-    door = Door(settings, health, sessions, frames, hub, presence, signals)
+    keys = Keys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+    tokens = Tokens(settings, keys)
+    expiry = Expiry(tokens, sessions.all)
+    frames = Frames(settings, hub, chat, presence, commands, signals, expiry)
+    door = Door(settings, health, sessions, tokens, expiry, frames, hub, presence, signals)
 
     async def broker() -> None:
         for link in (out, hub.feed.link):
@@ -50,27 +58,32 @@ def build(settings: GatewaySettings) -> Service:
         await commands.probe()
 
     health.add("broker", broker)
+    if keys is not None:
+        health.add("keys", keys.check)
     health.add("chat", chat.ready, essential=False)
     health.add("presence", presence.ready, essential=False)
 
     app = create_app(settings, health)
-    app.include_router(router(settings, frames, chat, presence))
+    app.include_router(router(settings, tokens, frames, chat, presence))
     add_page(app, WEB)
+    open_to(app, settings.origins)
+    requests = BoundedBodies(app, settings.frame_limit)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
         """Lead sockets straight to the door: FastAPI's way there costs a third of a handshake and 15 KB a socket."""
         if scope["type"] == "websocket" and scope["path"] == "/ws":
             await door.serve(WebSocket(scope, receive, send))
         else:
-            await app(scope, receive, send)
+            await requests(scope, receive, send)
 
     return Service(
         settings,
         health,
         entrance,
-        [out, hub.feed, hub, signals, door],
+        [*([keys] if keys is not None else []), out, hub.feed, hub, signals, expiry, door],
         on_stop=[chat.close, presence.close],
         uvicorn_options={
+            "http": BoundedProtocol,
             "ws": GatewayProtocol,
             "ws_max_size": settings.frame_limit,
             "ws_per_message_deflate": False,

@@ -6,32 +6,32 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import partial
 
 from fastapi import WebSocket
 from fastapi.responses import PlainTextResponse
 
-from gateway.auth import AuthError, Identity, Tokens, bearer, offered, origin_allowed
+from gateway.auth import HTTP_STATUS, AuthError, Identity, Tokens, bearer, offered
+from gateway.expiry import Expiry
 from gateway.handlers import Frames
 from gateway.hub import Hub
 from gateway.limits import Places, Rates
 from gateway.metrics import FRAMES_IN, SESSIONS
 from gateway.neighbours import Presence
+from gateway.origins import Origins
 from gateway.protocol import GatewayProtocol
 from gateway.session import Outbox, Session
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
 from warren.contracts import User
-from warren.contracts.closing import BAD_DATA, DRAIN, EXPIRED, FLOOD, FORBIDDEN, INTERNAL, TOKEN, UNAVAILABLE, CloseCode
+from warren.contracts.closing import BAD_DATA, DRAIN, FLOOD, FORBIDDEN, INTERNAL, UNAVAILABLE, CloseCode
 from warren.contracts.frames import CLIENT_FRAMES, PROTOCOL, Error, Welcome, parse_client_frame
 from warren.contracts.signals import SessionRow
 from warren.errors import ContractError, DependencyDownError, WarrenError
 from warren.health import Health
 
 log = logging.getLogger(__name__)
-
-_HTTP_STATUS = {TOKEN: 401, EXPIRED: 401, FORBIDDEN: 403, FLOOD: 429, UNAVAILABLE: 503}
 
 
 class _RefusedError(WarrenError):
@@ -75,6 +75,8 @@ class Door:
         settings: GatewaySettings,
         health: Health,
         sessions: Sessions,
+        tokens: Tokens,
+        expiry: Expiry,
         frames: Frames,
         hub: Hub,
         presence: Presence,
@@ -87,8 +89,11 @@ class Door:
         self._hub = hub
         self._presence = presence
         self._signals = signals
-        self._tokens = Tokens(settings.jwt_secret.get_secret_value(), settings.guest_token_seconds)
+        self._tokens = tokens
+        self._expiry = expiry
+        self._origins = Origins(settings.origins)
         self._handshakes = Rates(settings.connect_rate, 2 * settings.connect_rate)
+        self._heard = Rates(settings.frame_rate, 2 * settings.frame_rate)
         self._addresses = Places(settings.sessions_per_address)
         self._users = Places(settings.sessions_per_user)
         self._outbox = Outbox()
@@ -116,7 +121,7 @@ class Door:
         protocols, token = offered(socket.headers.get("sec-websocket-protocol"))
         address = socket.client.host if socket.client else "unknown"
         try:
-            identity = self._let_in(socket, token or bearer(socket.headers.get("authorization")), address)
+            identity = await self._let_in(socket, token or bearer(socket.headers.get("authorization")), address)
         except (_RefusedError, AuthError) as e:
             await self._turn_away(socket, protocols, e.close, str(e))
             return
@@ -129,14 +134,14 @@ class Door:
         wire = GatewayProtocol.of(socket)
         self._open(wire, Session(wire, identity, address, self._settings, self._outbox))
 
-    def _let_in(self, socket: WebSocket, token: str | None, address: str) -> Identity:
+    async def _let_in(self, socket: WebSocket, token: str | None, address: str) -> Identity:
         """Return who it is and take their places, or raise."""
         headers = socket.headers
-        if not origin_allowed(headers.get("origin"), headers.get("host"), self._settings.origins):
+        if not self._origins.allows(headers.get("origin"), headers.get("host")):
             raise _RefusedError(FORBIDDEN, "pages of this origin may not connect")
         if self._handshakes.take(address):
             raise _RefusedError(FLOOD, "too many connections from this address: come back later")
-        identity = self._tokens.verify(token)
+        identity = await self._tokens.verify(token)
         if not self._health.ready:
             raise _RefusedError(UNAVAILABLE, "the gateway is not ready: come back soon")
         if not self._addresses.take(address):
@@ -157,14 +162,14 @@ class Door:
             await socket.accept(subprotocol=PROTOCOL)
             await socket.close(close.code, close.name)
         else:
-            await socket.send_denial_response(PlainTextResponse(why, _HTTP_STATUS[close]))
+            await socket.send_denial_response(PlainTextResponse(why, HTTP_STATUS[close]))
 
     async def _with_present_name(self, identity: Identity) -> Identity:
         try:
             name = await self._presence.name_of(identity.user.id)
         except DependencyDownError:
             return identity  # the token's name will do
-        return Identity(User(id=identity.user.id, name=name), identity.expires) if name else identity
+        return replace(identity, user=User(id=identity.user.id, name=name)) if name else identity
 
     def _open(self, wire: GatewayProtocol, session: Session) -> None:
         self._sessions.add(session)
@@ -174,12 +179,11 @@ class Door:
         fields = {"session": session.id, "user": session.user.id, "address": session.address}
         log.info("session opened", extra={"fields": fields})
         session.say(Welcome(session=session.id, user=session.user, limits=self._settings.limits))
-        seconds = (session.expires - datetime.now(UTC)).total_seconds()
-        expiry = asyncio.get_running_loop().call_later(min(seconds, 30 * 86400), session.close, EXPIRED)
-        wire.attach(partial(self._hear, session), partial(self._close, session, expiry))
+        self._expiry.watch(session)
+        pay = partial(self._heard.spend, session.address)
+        wire.attach(partial(self._hear, session), partial(self._close, session), pay)
 
-    def _close(self, session: Session, expiry: asyncio.TimerHandle) -> None:
-        expiry.cancel()
+    def _close(self, session: Session) -> None:
         self._frames.leave_all(session)
         self._hub.farewell(session.user.id, session)
         self._signals.closed(session.id, session.user)

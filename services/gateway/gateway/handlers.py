@@ -11,14 +11,18 @@ from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from gateway.auth import AuthError
+from gateway.expiry import Expiry
 from gateway.hub import Hub
 from gateway.limits import Rates
 from gateway.metrics import ACCEPTING
 from gateway.neighbours import Chat, Members, Page, Presence
+from gateway.rights import Right, Rights
 from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
 from warren.contracts import User, frames, now
+from warren.contracts.closing import UNAVAILABLE
 from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 from warren.contracts.events import Member, UserTyping
 from warren.contracts.signals import RenameUser
@@ -53,6 +57,7 @@ class Frames:
         presence: Presence,
         commands: Publisher,
         signals: Signals,
+        expiry: Expiry,
     ) -> None:
         self._settings = settings
         self._hub = hub
@@ -60,6 +65,7 @@ class Frames:
         self._presence = presence
         self._commands = commands
         self._signals = signals
+        self._expiry = expiry
         self._noted: list[str] = []
         self._rates = Rates(settings.message_rate, settings.message_burst)
         self._handlers: dict[type[frames.ClientFrame], Callable[[Session, Any], None]] = {
@@ -70,6 +76,7 @@ class Frames:
             frames.Delete: self._change,
             frames.Rename: self._rename,
             frames.Typing: self._typing,
+            frames.Token: self._token,
             frames.Ping: self._ping,
         }
 
@@ -89,6 +96,14 @@ class Frames:
         """Take one of the user's tokens, or raise `RefusalError`."""
         if wait := self._rates.take(user):
             raise RefusalError("rate_limited", "too fast: wait a moment", round(wait, 3))
+
+    @staticmethod
+    def check_right(rights: Rights, room: str, needed: Right) -> Right:
+        """Return someone's right to a room if it is as much as is needed, or raise `RefusalError`."""
+        right = rights.of(room)
+        if right < needed:
+            raise RefusalError("forbidden", f"your token does not let you {needed.name.lower()} here")
+        return right
 
     def check_body(self, body: str) -> None:
         """Raise `RefusalError` for a body above the limit."""
@@ -129,6 +144,7 @@ class Frames:
 
     def _join(self, session: Session, frame: frames.Join) -> None:
         self.check_rate(session.user.id)
+        self.check_right(session.rights, frame.room, Right.READ)
         limit = self._settings.rooms_per_session
         if limit and frame.room not in session.rooms and len(session.rooms) >= limit:
             raise RefusalError("too_many_rooms", f"a session has at most {limit} rooms: leave one first")
@@ -198,6 +214,7 @@ class Frames:
     def _change(self, session: Session, frame: frames.Change) -> None:
         """Post, edit or delete: all become entries of the room's log, and are accepted alike."""
         self._check_joined(session, frame.room)
+        right = self.check_right(session.rights, frame.room, Right.WRITE)
         if not isinstance(frame, frames.Delete):
             self.check_body(frame.body)
         self.check_rate(session.user.id)
@@ -205,7 +222,7 @@ class Frames:
             raise RefusalError("busy", "too many of your messages wait for the broker", RETRY_AFTER)
         session.begin()
         began = time.perf_counter()
-        confirmed = self._submit(_command(session.user, frame))
+        confirmed = self._submit(_command(session.user, frame, moderator=right >= Right.MODERATE))
         confirmed.add_done_callback(partial(self._accepted, session, frame, began))
 
     def _accepted(self, session: Session, frame: frames.Change, began: float, done: asyncio.Future[None]) -> None:
@@ -242,12 +259,36 @@ class Frames:
 
     def _typing(self, session: Session, frame: frames.Typing) -> None:
         self._check_joined(session, frame.room)
+        self.check_right(session.rights, frame.room, Right.WRITE)
         self.check_rate(session.user.id)
         key = room_key("room", frame.room, self._settings.partitions)
         typing = event(UserTyping(room=frame.room, user=session.user), EPHEMERAL, key)
-        task = asyncio.get_running_loop().create_task(self._commands.publish_transient(typing))
-        session.background.add(task)
-        task.add_done_callback(session.background.discard)
+        session.run(self._commands.publish_transient(typing))
+
+    def _token(self, session: Session, frame: frames.Token) -> None:
+        self.check_rate(session.user.id)
+        session.run(self._renew(session, frame))
+
+    async def _renew(self, session: Session, frame: frames.Token) -> None:
+        """Take a fresh token, and leave the rooms that it does not let its user read."""
+        try:
+            await self._expiry.renew(session, frame.token)
+        except AuthError as e:
+            away = e.close is UNAVAILABLE
+            self._refuse(
+                session,
+                frame,
+                RefusalError("unavailable", str(e), RETRY_AFTER) if away else RefusalError("bad_token", str(e)),
+            )
+            return
+        session.say(frames.Ack(ref=frame.ref))
+        for room in tuple(session.rooms):
+            try:
+                self.check_right(session.rights, room, Right.READ)
+            except RefusalError as e:
+                self._forget(session, room)
+                self._signals.left(session.id, session.user, room)
+                session.error(frames.Error(code=e.code, message=str(e), room=room))
 
     @staticmethod
     def _ping(session: Session, frame: frames.Ping) -> None:
@@ -282,16 +323,16 @@ class Frames:
         )
 
 
-def _command(user: User, frame: frames.Change) -> PostMessage | EditMessage | DeleteMessage:
+def _command(user: User, frame: frames.Change, *, moderator: bool) -> PostMessage | EditMessage | DeleteMessage:
     """Return what a frame asks chat for; the frame was checked, so its fields are not checked again."""
     about: dict[str, Any] = {"room": frame.room, "id": frame.id, "user": user, "time": now()}
     match frame:
         case frames.Message():
             return PostMessage.model_construct(**about, body=frame.body)
         case frames.Edit():
-            return EditMessage.model_construct(**about, target=frame.target, body=frame.body)
+            return EditMessage.model_construct(**about, target=frame.target, body=frame.body, moderator=moderator)
         case frames.Delete():
-            return DeleteMessage.model_construct(**about, target=frame.target)
+            return DeleteMessage.model_construct(**about, target=frame.target, moderator=moderator)
 
 
 def _while_away(seconds: float) -> AsyncRetrying:

@@ -30,10 +30,23 @@ class Rates:
             tokens -= 1
         else:
             wait = (1 - tokens) / self._rate
+        self._keep(key, tokens, now)
+        return wait
+
+    def spend(self, key: Hashable, count: int) -> float:
+        """Take `count` tokens, there or not; returns 0, or the seconds until what was taken too much is back."""
+        if not self._rate:
+            return 0.0
+        now = self._clock()
+        tokens, then = self._buckets.pop(key, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - then) * self._rate) - count
+        self._keep(key, tokens, now)
+        return max(0.0, -tokens / self._rate)
+
+    def _keep(self, key: Hashable, tokens: float, now: float) -> None:
         self._buckets[key] = (tokens, now)
         if len(self._buckets) > MAX_KEYS:
             self._buckets.popitem(last=False)  # the one longest unused: its bucket has filled most
-        return wait
 
 
 class Places:

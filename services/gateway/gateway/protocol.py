@@ -6,13 +6,16 @@ a send costs a seventh of one through ASGI. The handshake, pings and the close s
 
 from __future__ import annotations
 
-from collections import deque
+from asyncio import BaseTransport
 from collections.abc import Callable
 from typing import Any, cast
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+from warren.contracts.closing import BAD_TEXT, TOO_BIG
 
 CLOSE_SECONDS = 2.0
 """How long a client may take to read what is left and to answer the close."""
@@ -20,13 +23,26 @@ CLOSE_SECONDS = 2.0
 LINGER_SECONDS = 5.0
 """How long a socket whose handler has ended may take to hand over what is still buffered."""
 
-FRAMES_A_TURN = 50
-"""Frames of one socket that are heard before others have their turn."""
+HANDSHAKE_SECONDS = 20.0
+"""How long judging a handshake may take; its bytes are all here by then."""
+
+BYTES_A_TURN = 2_048
+"""Bytes of one socket that are taken in before others have their turn: some hundred frames at the most."""
+
+MAX_FRAGMENTS = 256
+"""Fragments that a message may come in: empty ones would be without end."""
+
+PONGS_WAITING = 65_536
+"""Bytes waiting for a client beyond which its pings are not answered."""
+
+LONGEST_PAUSE = 5.0
+"""Seconds for which a flood is not read at a time."""
 
 _EXTENSION = "warren.wire"
 
 Hear = Callable[[str | bytes], None]
 Over = Callable[[], None]
+Pay = Callable[[int], float]
 
 
 class _End:
@@ -45,22 +61,36 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **options)
         self._hear: Hear | None = None
         self._over: Over | None = None
-        self._unheard: deque[str | bytes] | None = None
-        """What waits for its turn while a flood is heard."""
-        self._heard_now = 0
+        self._pay: Pay | None = None
+        self._unread: memoryview | None = None
+        """What waits for its turn while nothing more is read."""
+        self._came = 0
+        self._broken = False
 
     @staticmethod
     def of(socket: WebSocket) -> GatewayProtocol:
         """Return the protocol that serves a socket."""
         return cast("GatewayProtocol", socket.scope["extensions"][_EXTENSION])
 
-    def attach(self, hear: Hear, over: Over) -> None:
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Begin a handshake, which must not take for ever."""
+        super().connection_made(transport)
+        self._handshake = self.loop.call_later(HANDSHAKE_SECONDS, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, whatever was going on."""
+        self._handshake.cancel()
+        super().connection_lost(exc)
+
+    def attach(self, hear: Hear, over: Over, pay: Pay) -> None:
         """Hand every message to `hear` from now on, those first that came with the handshake, and the end to `over`.
 
+        `pay` is told of frames that came, of any kind, and says for how many seconds no more shall be read.
         The session needs no task from here on, and the handshake is forgotten: an idle socket is small.
         """
+        self._handshake.cancel()
         early = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
-        self._hear, self._over = hear, over
+        self._hear, self._over, self._pay, self._came = hear, over, pay, 0
         self.queue = _End(self._ended)  # type: ignore[assignment]  # all of it that is used from here on
         self.request = self.response = None  # type: ignore[assignment]
         self.scope = {}  # type: ignore[typeddict-item]
@@ -69,10 +99,9 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         for event in early:
             if event["type"] == "websocket.receive":
-                self._take(event.get("text") or event.get("bytes") or "")
+                hear(event.get("text") or event.get("bytes") or "")
             else:
                 self._ended(event)
-        self._heard_now = 0
 
     def write(self, frames: bytes) -> None:
         """Give whole websocket frames to the transport."""
@@ -94,9 +123,80 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Take in frames; those of an attached session are heard at once."""
-        super().data_received(data)
-        self._heard_now = 0
+        """Take in frames; those of an attached session are heard at once, a flood of them in turns."""
+        if self._broken:
+            return
+        if self._hear is None:
+            super().data_received(data)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self.handle_parser_exception()  # a request that the library gave up
+        elif self._unread is None:
+            self._take_in(memoryview(data))
+        else:
+            self._unread = memoryview(bytes(self._unread) + data)
+
+    def _take_in(self, data: memoryview) -> None:
+        """Take in as much as one turn allows; the client waits while the rest does, or while a flood is not read."""
+        super().data_received(bytes(data[:BYTES_A_TURN]))
+        rest = data[BYTES_A_TURN:]
+        pause = self._paid()
+        if self.transport.is_closing() or not (rest or pause):
+            return
+        self._unread = rest
+        self.transport.pause_reading()
+        if pause:
+            self.loop.call_later(min(pause, LONGEST_PAUSE), self._go_on)
+        else:
+            self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        unread, self._unread = self._unread, None
+        if self.transport.is_closing():
+            return
+        if unread and not self._broken:
+            self._take_in(unread)
+        if self._unread is None:
+            self.transport.resume_reading()
+
+    def _paid(self) -> float:
+        count, self._came = self._came, 0
+        return self._pay(count) if count and self._pay is not None else 0.0
+
+    def handle_events(self) -> None:
+        """Count what came, then handle it."""
+        self._came += len(self.conn.events)
+        super().handle_events()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment, of which a message has some only."""
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self.conn.fail(TOO_BIG.code, TOO_BIG.name)
+            self.handle_parser_exception()
+        elif not self._broken:
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the client does not read the answers."""
+        pong = b"".join(self.conn.data_to_send())
+        if self.waiting <= PONGS_WAITING and not self.close_sent and not self.transport.is_closing():
+            self.transport.write(pong)
+
+    def handle_parser_exception(self) -> None:
+        """Close what broke the protocol, and go on reading for a moment: else a reset may overtake the close."""
+        if self._broken or self.transport.is_closing():
+            return
+        self._broken = True
+        close = self.conn.close_sent
+        if close is None:  # the handshake itself
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            self.transport.close()
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def send_receive_event_to_app(self) -> None:
         """Pass one message on."""
@@ -108,15 +208,15 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:
             return
         if self.curr_msg_data_type == "bytes":
-            self._take(bytes(data))
+            self._hear(bytes(data))
             return
         try:
             text = str(data, "utf-8")
         except UnicodeDecodeError:
-            self.conn.send_close(1007)
+            self.conn.send_close(BAD_TEXT.code, BAD_TEXT.name)
             self.handle_parser_exception()
         else:
-            self._take(text)
+            self._hear(text)
 
     async def run_asgi(self) -> None:
         """Serve the handshake; an attached session lives on by itself."""
@@ -143,27 +243,3 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         if self.close_timer is None:
             self.transport.close()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
-
-    def _take(self, message: str | bytes) -> None:
-        """Hear a message; a flood is heard in turns, and the client waits meanwhile."""
-        assert self._hear is not None  # noqa: S101 - whoever calls this is attached
-        if self._unheard is not None:
-            self._unheard.append(message)
-        elif self._heard_now < FRAMES_A_TURN:
-            self._heard_now += 1
-            self._hear(message)
-        else:
-            self._unheard = deque([message])
-            self.transport.pause_reading()
-            self.loop.call_soon(self._next_turn)
-
-    def _next_turn(self) -> None:
-        waiting, self._unheard, self._heard_now = self._unheard or deque(), None, 0
-        if self._over is None:
-            return  # the session is over
-        while waiting and self._unheard is None:
-            self._take(waiting.popleft())
-        if self._unheard is not None:
-            self._unheard.extend(waiting)
-        else:
-            self.transport.resume_reading()

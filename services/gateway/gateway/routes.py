@@ -6,17 +6,23 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from gateway.auth import AuthError, Identity, Tokens, bearer, origin_allowed
+from gateway.answers import Accepted, Entries, GuestToken, RoomMembers, Rooms, problems, success
+from gateway.auth import HTTP_STATUS, AuthError, Identity, Tokens
 from gateway.handlers import Frames, RefusalError
 from gateway.limits import Rates
 from gateway.neighbours import Chat, Presence
+from gateway.origins import Origins
+from gateway.rights import EVERYWHERE, Right
 from gateway.settings import GatewaySettings
 from warren.contracts import User, rfc3339
 from warren.contracts.base import MessageId, RoomName, UserName
 from warren.contracts.frames import MAX_SEQ
 from warren.errors import DependencyDownError
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A user's token, or a guest's")
 
 
 class TokenRequest(BaseModel):
@@ -34,59 +40,103 @@ class Post(BaseModel):
     body: Annotated[str, StringConstraints(min_length=1)]
 
 
-def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Presence) -> APIRouter:
+def router(settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat, presence: Presence) -> APIRouter:
     """Return the routes under `/api`."""
     routes = APIRouter(prefix="/api", tags=["chat"])
-    tokens = Tokens(settings.jwt_secret.get_secret_value(), settings.guest_token_seconds)
+    origins = Origins(settings.origins)
     rates = Rates(settings.connect_rate, 2 * settings.connect_rate)
 
     def address(request: Request) -> str:
         return request.client.host if request.client else "unknown"
 
     def check_origin(request: Request) -> None:
-        if not origin_allowed(request.headers.get("origin"), request.headers.get("host"), settings.origins):
+        if not origins.allows(request.headers.get("origin"), request.headers.get("host")):
             raise HTTPException(403, "pages of this origin may not use this server")
 
-    def identify(request: Request) -> Identity:
+    async def identify(
+        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Identity:
         check_origin(request)
         try:
-            return tokens.verify(bearer(request.headers.get("authorization")))
+            return await tokens.verify(given.credentials if given else None)
         except AuthError as e:
-            raise HTTPException(401, str(e), {"WWW-Authenticate": "Bearer"}) from None
+            status = HTTP_STATUS[e.close]
+            says = {"Retry-After": "2"} if status == 503 else {"WWW-Authenticate": "Bearer"}
+            raise HTTPException(status, str(e), says) from None
 
     someone = Annotated[Identity, Depends(identify)]
 
-    @routes.post("/token", summary="A token for a guest", dependencies=[Depends(check_origin)])
-    async def token(request: Request, wish: TokenRequest | None = None) -> dict[str, Any]:
+    def check_right(who: Identity, room: str, needed: Right) -> None:
+        try:
+            frames.check_right(who.rights, room, needed)
+        except RefusalError as e:
+            raise HTTPException(403, str(e)) from None
+
+    @routes.post(
+        "/token",
+        summary="A token for a guest, or a fresh one for the guest whose token is brought",
+        responses=success(GuestToken) | problems(400, 401, 403, 413, 429, 503),
+        openapi_extra={"security": [{}]},  # it may be left out
+    )
+    async def token(
+        request: Request,
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        wish: TokenRequest | None = None,
+    ) -> dict[str, Any]:
+        check_origin(request)
         if not settings.guests:
             raise HTTPException(403, "guests are not allowed here: bring a token")
         if wait := rates.take(address(request)):
             raise HTTPException(429, "too many tokens for this address", {"Retry-After": str(max(1, round(wait)))})
-        made, identity = tokens.guest(wish.name if wish else None)
+        known = await identify(request, given) if given else None
+        if known is not None and not known.guest:
+            raise HTTPException(403, "this token is no guest's: whoever gave it renews it")
+        made, identity = tokens.guest(wish.name if wish else None, known.user if known else None)
         return {"token": made, "user": identity.user.model_dump(), "expires": rfc3339(identity.expires)}
 
-    @routes.get("/rooms", summary="Rooms, the most recently active first")
-    async def rooms(_: someone, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> dict[str, Any]:
-        return {"rooms": await chat.rooms(limit)}
+    @routes.get(
+        "/rooms",
+        summary="Rooms, the most recently active first",
+        responses=success(Rooms) | problems(401, 403, 413, 503),
+    )
+    async def rooms(who: someone, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> dict[str, Any]:
+        known = await chat.rooms(limit if who.rights is EVERYWHERE else 200)
+        return {"rooms": [room for room in known if who.rights.of(room["room"]) >= Right.READ][:limit]}
 
-    @routes.get("/rooms/{room:path}/entries", summary="A page of a room's log")
+    @routes.get(
+        "/rooms/{room:path}/entries",
+        summary="A page of a room's log",
+        responses=success(Entries) | problems(401, 403, 404, 413, 503),
+    )
     async def entries(
         room: RoomName,
-        _: someone,
+        who: someone,
         after: Annotated[int | None, Query(ge=0, le=MAX_SEQ)] = None,
         before: Annotated[int | None, Query(ge=1, le=MAX_SEQ)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> dict[str, Any]:
+        check_right(who, room, Right.READ)
         page = await chat.page(room, after=after, before=before, limit=limit)
         return {"entries": page.entries, "seq": page.seq, "truncated": page.truncated}
 
-    @routes.get("/rooms/{room:path}/members", summary="Who is in a room")
-    async def members(room: RoomName, _: someone) -> dict[str, Any]:
+    @routes.get(
+        "/rooms/{room:path}/members",
+        summary="Who is in a room",
+        responses=success(RoomMembers) | problems(401, 403, 404, 413, 503),
+    )
+    async def members(room: RoomName, who: someone) -> dict[str, Any]:
+        check_right(who, room, Right.READ)
         found = await presence.members(room)
         return {"members": found.members, "count": found.count, "rev": found.rev}
 
-    @routes.post("/rooms/{room:path}/messages", status_code=202, summary="Say something")
+    @routes.post(
+        "/rooms/{room:path}/messages",
+        status_code=202,
+        summary="Say something",
+        responses=success(Accepted, 202) | problems(400, 401, 403, 404, 413, 429, 503),
+    )
     async def post(room: RoomName, message: Post, who: someone) -> Response:
+        check_right(who, room, Right.WRITE)
         try:
             frames.check_body(message.body)
             frames.check_rate(who.user.id)

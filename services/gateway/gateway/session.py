@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from gateway.auth import Identity
 from gateway.framing import framed
@@ -49,13 +50,14 @@ class Session:
 
     __slots__ = (
         "_asked", "_count", "_frames", "_limit", "_outbox", "_settled", "_wire", "address", "background", "bad_frames",
-        "closing", "expires", "id", "pending", "rooms", "user",
+        "closing", "expires", "id", "pending", "rights", "rooms", "user",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, identity: Identity, address: str, settings: GatewaySettings, outbox: Outbox) -> None:
         self.id = uuid7()
         self.user = identity.user
-        self.expires = identity.expires
+        self.expires = identity.expires.timestamp()
+        self.rights = identity.rights
         self.address = address
         self.rooms: dict[str, asyncio.Task[None] | None] = {}
         self.background: set[asyncio.Task[None]] = set()
@@ -99,6 +101,12 @@ class Session:
         """Queue an error frame."""
         ERRORS.labels(error.code).inc()
         self.say(error)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something for this session beside its frames."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
 
     def rename(self, name: str) -> None:
         """Take a name that this socket asked for: it holds at once."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from gateway.origins import Origins
+from gateway.rights import rights_to_write
 from warren.settings import Settings
 
 Limit = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Texts = Annotated[tuple[str, ...], NoDecode]
+
+_MIN_SECRET = 32
 
 
 class GatewaySettings(Settings):
@@ -25,14 +29,23 @@ class GatewaySettings(Settings):
     presence_url: Texts = ("http://127.0.0.1:8082",)
     """Likewise."""
 
-    jwt_secret: SecretStr = Field(min_length=32)
-    """Secret of HS256 tokens, the same for all gateways; at least 32 characters."""
     guests: bool = False
     """Whether `POST /api/token` gives a token to anyone."""
     guest_token_seconds: int = Field(default=7 * 24 * 3600, ge=60)
+    guest_rooms: Texts = ("*",)
+    """Rooms in which guests may read and write, patterns with `*`, separated by commas."""
+    jwt_jwks_url: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Where the public keys of the tokens' issuer are (RS256, ES256, EdDSA); empty: tokens are signed by the secret."""
+    jwt_secret: Annotated[SecretStr, Field(validate_default=True)] = SecretStr("")
+    """Secret of HS256 tokens, the same for all gateways; at least 32 characters; with a JWKS URL for guests only."""
+    jwt_audience: str = ""
+    """What a token's `aud` must name; empty: a token without `aud` is wanted."""
+    jwt_issuer: str = ""
+    """What a token's `iss` must be; empty: anything."""
 
     origins: Texts = ()
-    """Origins of browsers that may connect beside the gateway's own, separated by commas: `https://a.example`."""
+    """Origins of browsers that may connect beside the gateway's own, separated by commas: `https://a.example`, or
+    `https://*.example.com` for all hosts below."""
     trusted_proxies: str = ""
     """Addresses of load balancers whose `X-Forwarded-For` is believed, separated by commas; none by default."""
 
@@ -41,13 +54,15 @@ class GatewaySettings(Settings):
     message_burst: Limit = 200
     connect_rate: Limit = 200
     """Handshakes and guest tokens per second and address."""
+    frame_rate: Limit = 2000
+    """Websocket frames of any kind per second and address; more are not read before their time."""
     sessions_per_address: Count = 1000
     sessions_per_user: Count = 100
     rooms_per_session: Count = 100
     body_limit: Count = 16_384
     """Bytes of a message's body in UTF-8."""
     frame_limit: int = Field(default=65_536, ge=1024)
-    """Bytes of a frame from a client; a larger one closes the socket (1009)."""
+    """Bytes of a frame from a client (a larger one closes the socket, 1009), and of a request's body (413)."""
     bad_frames: Count = 50
     """Bad frames in a row after which the socket is closed as a flood."""
     send_buffer: int = Field(default=1_048_576, ge=65_536)
@@ -71,10 +86,30 @@ class GatewaySettings(Settings):
     drain_spread: float = Field(default=3, ge=0)
     """Seconds over which clients are sent away at a drain."""
 
-    @field_validator("origins", "chat_url", "presence_url", mode="before")
+    @field_validator("origins", "guest_rooms", "chat_url", "presence_url", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        needed = not info.data.get("jwt_jwks_url") or info.data.get("guests")
+        if (needed or value.get_secret_value()) and len(value.get_secret_value()) < _MIN_SECRET:
+            raise ValueError(f"at least {_MIN_SECRET} characters are needed")
+        return value
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Origins(value)
+        return value
+
+    @field_validator("guest_rooms")
+    @classmethod
+    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        rights_to_write(value)
+        return value
 
     @property
     def limits(self) -> dict[str, float]:

@@ -16,8 +16,12 @@ class CloseCode:
     after: float = 0.0
 
 
+PROTOCOL_ERROR = CloseCode(
+    1002, "protocol_error", "frames that break the websocket protocol (RFC 6455)", reconnect=True, after=1
+)
 BAD_DATA = CloseCode(1003, "bad_data", "binary frames are not part of the protocol", reconnect=True, after=1)
-TOO_BIG = CloseCode(1009, "too_big", "a frame above the size limit", reconnect=True, after=1)
+BAD_TEXT = CloseCode(1007, "bad_text", "a text frame that is not UTF-8", reconnect=True, after=1)
+TOO_BIG = CloseCode(1009, "too_big", "a frame above the size limit, or in too many fragments", reconnect=True, after=1)
 INTERNAL = CloseCode(1011, "internal", "the server failed on its own account", reconnect=True, after=1)
 TOKEN = CloseCode(4001, "token", "the token is missing or not valid", reconnect=False)
 EXPIRED = CloseCode(4002, "expired", "the token has expired: get a fresh one first", reconnect=True)
@@ -30,7 +34,9 @@ DRAIN = CloseCode(4010, "drain", "the server is going away, others are there", r
 UNAVAILABLE = CloseCode(4011, "unavailable", "the server cannot serve now", reconnect=True, after=2)
 
 CLOSE_CODES: tuple[CloseCode, ...] = (
+    PROTOCOL_ERROR,
     BAD_DATA,
+    BAD_TEXT,
     TOO_BIG,
     INTERNAL,
     TOKEN,

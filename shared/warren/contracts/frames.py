@@ -90,6 +90,13 @@ class Typing(ClientFrame):
     room: RoomName
 
 
+class Token(ClientFrame):
+    """Go on under a fresh token of the same user, before the present one expires."""
+
+    type: Literal["token"]
+    token: Annotated[str, StringConstraints(min_length=1, max_length=8000)] = Field(repr=False)
+
+
 class Ping(ClientFrame):
     """Ask for a `pong`."""
 
@@ -99,14 +106,14 @@ class Ping(ClientFrame):
 Change = Message | Edit | Delete
 """What asks for an entry in a room's log."""
 
-AnyClientFrame = Annotated[Join | Leave | Change | Rename | Typing | Ping, Field(discriminator="type")]
-CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "typing", "ping")
+AnyClientFrame = Annotated[Join | Leave | Change | Rename | Typing | Token | Ping, Field(discriminator="type")]
+CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "typing", "token", "ping")
 """The types of frames that clients send."""
 
-_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Typing | Ping] = TypeAdapter(AnyClientFrame)
+_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Typing | Token | Ping] = TypeAdapter(AnyClientFrame)
 
 
-def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Typing | Ping:
+def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Typing | Token | Ping:
     """Read a client's frame, or raise `ContractError` with a sentence for the client's developer."""
     try:
         return _CLIENT.validate_json(text)

@@ -12,8 +12,9 @@ export function socketAddress() {
   return url.href;
 }
 
-/** A guest's token: `{token, user: {id, name}, expires}`; without a name the server makes one up. */
-export const guestToken = (name) => request("api/token", { method: "POST", body: name ? { name } : {} });
+/** A guest's token: `{token, user: {id, name}, expires}`; without a name the server makes one up. With a guest's present
+ * `token` it is a fresh one for the same guest. */
+export const guestToken = (name, token) => request("api/token", { method: "POST", body: name ? { name } : {}, token });
 
 /** The resources that need a token; `token({fresh})` gives one. */
 export function createApi(token) {

@@ -17,6 +17,7 @@ import { createSync } from "./sync.js";
 import { plain } from "./text.js";
 
 const TYPING_EVERY = 3_000;
+const RENEW_EVERY = 10_000;
 const HISTORY_PAGE = 50;
 const KEPT = 2_000;
 const GATHERED = 4; // milliseconds: entries of a burst are taken in together
@@ -40,6 +41,7 @@ export class Client {
   #arrived = new Map(); // room → entries not yet taken in
   #asked = new Map(); // ref → {kind, room or name}
   #typed = new Map(); // room → when it was told last
+  #shown = null; // the token that the server has seen last
   #following = true; // whether the active room is shown at its end
   #delivery = new Delivery({
     send: (frame) => this.#connection.send(frame),
@@ -80,12 +82,13 @@ export class Client {
     this.open(room);
     this.#connection = new Connection({
       url: socketAddress(),
-      token: session.token,
+      token: async (options) => (this.#shown = await session.token(options)),
       onFrame: (frame) => this.#receive(frame),
       onStatus: (status) => this.#changed(status),
     });
     this.#connection.reconnectNow();
     setInterval(() => this.#expireTyping(), 1_000);
+    setInterval(() => this.#renew(), RENEW_EVERY);
   }
 
   /** Try at once instead of waiting. */
@@ -241,6 +244,8 @@ export class Client {
     if (this.#delivery.refused(frame)) return;
     if (asked?.kind === "join") this.#notJoined(asked.room, message, after);
     else if (code === "not_joined" && this.#rooms.has(room)) this.#join(room);
+    else if (code === "forbidden" && !ref && this.#rooms.has(room)) this.#notJoined(room, message, null);
+    else if (asked?.kind === "token") return; // the connection ends with its token, and comes back with another
     else this.#tell(plain(message, after), { kind: "problem" });
   }
 
@@ -311,6 +316,13 @@ export class Client {
 
   #history(name, value) {
     this.#store.set({ history: { ...this.#store.get().history, [name]: value } });
+  }
+
+  /** Before the token expires, show the server a fresh one: the connection goes on under it. */
+  async #renew() {
+    if (this.#store.get().connection.name !== "online") return;
+    const token = await session.token().catch(() => this.#shown); // the next time, then
+    if (token !== this.#shown && this.#ask({ type: "token", token }, { kind: "token" })) this.#shown = token;
   }
 
   /** Nothing else happens when someone stops writing, so the views are woken for it. */

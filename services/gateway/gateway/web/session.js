@@ -29,7 +29,7 @@ export const isForeign = () => session()?.expires === null;
 let renewal = null;
 
 /** A valid token; `fresh`: not the one at hand, for the server refused it. */
-export async function token({ fresh }) {
+export async function token({ fresh = false } = {}) {
   const known = session();
   const left = known?.expires ? new Date(known.expires) - Date.now() : Infinity;
   if (known && !fresh && left > MARGIN) return known.token;
@@ -38,8 +38,13 @@ export async function token({ fresh }) {
   return renewal;
 }
 
+/** The same guest goes on while the token at hand is good; else it is a new guest, by the same name. */
 async function renew(known) {
-  const next = await guestToken(known?.user?.name);
+  const name = known?.user?.name;
+  const next = await guestToken(name, known?.token).catch((error) => {
+    if (!known || ![401, 403].includes(error.status)) throw error;
+    return guestToken(name);
+  });
   keep(next);
   return next.token;
 }

@@ -3,7 +3,9 @@
 const RETRY = { reconnect: true, after: 0, token: "keep", reason: "The connection was lost" };
 
 const CODES = {
+  1002: { after: 1, reason: "The server did not understand this page" },
   1003: { after: 1, reason: "The server did not understand this page" },
+  1007: { after: 1, reason: "The server did not understand this page" },
   1009: { after: 1, reason: "A message was too big for the server" },
   1011: { after: 1, reason: "The server had a problem" },
   4001: { token: "fresh", reason: "The server did not accept the sign-in" },

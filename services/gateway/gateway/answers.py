@@ -1,0 +1,89 @@
+"""What the REST interface answers, for its document: the shapes, and every status with its meaning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from warren.contracts import User
+from warren.contracts.base import MessageId, RoomName, Time
+from warren.contracts.events import Member
+from warren.contracts.frames import EntryFrame
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class GuestToken(_Answer):
+    """A guest's token; it is good until `expires`."""
+
+    token: str
+    user: User
+    expires: Time
+
+
+class RoomSummary(_Answer):
+    """A room, the `seq` of its last entry and its time."""
+
+    room: RoomName
+    seq: int
+    time: Time
+
+
+class Rooms(_Answer):
+    """The rooms that the token lets its user read."""
+
+    rooms: list[RoomSummary]
+
+
+class Entries(_Answer):
+    """A page of a room's log; `seq` is the room's head, `truncated`: there are more in the direction asked for."""
+
+    entries: list[EntryFrame]
+    seq: int
+    truncated: bool
+
+
+class RoomMembers(_Answer):
+    """Who is in a room, as of `rev`."""
+
+    members: list[Member]
+    count: int
+    rev: int
+
+
+class Accepted(_Answer):
+    """The broker has the message."""
+
+    id: MessageId
+    room: RoomName
+
+
+class Problem(_Answer):
+    """Why not: `detail` for people, `code` for programs, where there is one."""
+
+    detail: str
+    code: str | None = None
+
+
+_MEANINGS = {
+    400: "The body is not JSON in UTF-8",
+    401: "The token is missing, not valid or expired",
+    403: "The token, or the page's origin, does not allow this",
+    404: "Nothing is here: no room's name has line breaks",
+    413: "The body is too long",
+    429: "Too fast: again after `Retry-After` seconds",
+    503: "A service is away: again after `Retry-After` seconds",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the statuses of a route that are no success."""
+    return {status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses}
+
+
+def success(model: type[BaseModel], status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Document a success. What is sent is a dict of that shape already, and is not checked again."""
+    return {status: {"model": model}}

@@ -1,0 +1,126 @@
+"""What a client may cost before anyone knows who it is: time for a request, and bytes of its head and body."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import HTTPException
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+REQUEST_SECONDS = 10.0
+"""How long a request may take to arrive, from the connection's first moment or the request's first byte."""
+
+ANSWER_SECONDS = 60.0
+"""How long making an answer and its being read may take."""
+
+MAX_HEAD = 65_536
+"""Bytes of a request's line and headers, give or take one read."""
+
+_DIGITS = 15
+_TOO_LARGE = "the request's body is too large"
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Uvicorn's HTTP, with an end to connections that never finish a request or never read its answer."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._head: int | None = 0
+        """Bytes of the present head so far; None while no head is awaited."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._within(REQUEST_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._done()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deadline is None:
+            self._within(REQUEST_SECONDS)
+        if self._head is not None:
+            self._head += len(data)
+        super().data_received(data)
+        if self._head is not None and self._head > MAX_HEAD and not self.transport.is_closing():
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def handle_websocket_upgrade(self) -> None:
+        self._done()
+        super().handle_websocket_upgrade()
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._head = 0
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._within(ANSWER_SECONDS)
+        else:
+            self._done()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing() or not self.cycle.response_complete:
+            self._within(ANSWER_SECONDS)  # for the rest of the answer, or the next of several requests
+        elif self._head == 0:
+            self._done()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._within(ANSWER_SECONDS)
+
+    def _within(self, seconds: float) -> None:
+        self._done()
+        self._deadline = self.loop.call_later(seconds, self._late)
+
+    def _done(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing() or (self.cycle is not None and not self.cycle.response_complete):
+            self.transport.abort()
+        else:
+            self._refuse(b"408 Request Timeout")
+
+    def _refuse(self, status: bytes) -> None:
+        self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
+
+
+class BoundedBodies:
+    """Answers 413 to a request whose body has more than `limit` bytes, told in its head or not."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        told = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if len(told) > _DIGITS or not told.isdigit() or int(told) > self._limit:
+            await JSONResponse({"detail": _TOO_LARGE}, 413)(scope, receive, send)
+            return
+        left = self._limit
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413, _TOO_LARGE)
+            return message
+
+        await self._app(scope, counted, send)
