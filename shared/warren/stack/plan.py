@@ -18,6 +18,8 @@ DEFAULT_COUNTS = {GATEWAY: 2}
 ONLY_FOR = {
     "WARREN_JWT_SECRET": GATEWAY,
     "WARREN_GUESTS": GATEWAY,
+    "WARREN_TRUSTED_PROXIES": GATEWAY,
+    "WARREN_DRAIN_NOTICE": GATEWAY,
     "WARREN_MANAGEMENT_URL": "dlq-monitor",
 }
 """What one service needs and the others must not see."""
