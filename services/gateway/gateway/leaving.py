@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25
 """Between two looks at the IsAlive file."""
 
+JITTER_SECONDS = 1.0
+"""How much later than its goodbye a client may come back at another gateway."""
+
 
 class Leaving:
     """Empties the gateway; `sessions` gives all that are open.
@@ -55,14 +58,15 @@ class Leaving:
         self._closed = True
         sessions = self._sessions()
         log.info("clients are sent elsewhere", extra={"fields": {"sessions": len(sessions)}})
-        pause = self._settings.drain_spread / max(1, len(sessions))
-        for session in sessions:
+        loop = asyncio.get_running_loop()
+        began, pause = loop.time(), self._settings.drain_spread / max(1, len(sessions))
+        for number, session in enumerate(sessions):
+            await asyncio.sleep(began + number * pause - loop.time())  # on a busy machine, several at once
             if not self._health.leaving:
                 return
             await session.settled()  # its confirms are on their way; the runtime bounds the drain
             self.send_away(session)
-            await asyncio.sleep(pause)
 
     def send_away(self, session: Session) -> None:
-        """Say goodbye, and when to come back: not all at once."""
-        session.close(DRAIN, reconnect_after=random.uniform(0, self._settings.drain_spread))
+        """Say goodbye, and when to come back: the goodbyes are spread, a little jitter is enough."""
+        session.close(DRAIN, reconnect_after=random.uniform(0, min(JITTER_SECONDS, self._settings.drain_spread)))
