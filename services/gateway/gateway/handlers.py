@@ -11,10 +11,11 @@ from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from gateway.catching_up import Page
 from gateway.hub import Hub
 from gateway.limits import Rates
 from gateway.metrics import ACCEPTING
-from gateway.neighbours import Chat, Members, Page, Presence
+from gateway.neighbours import Chat, Members, Presence
 from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals

@@ -42,8 +42,8 @@ class Leaving:
     async def run(self) -> None:
         """Send clients away whenever the IsAlive file is taken away, and let them in when it is back."""
         while True:
-            if self._health.leaving and not self._closed:
-                await self.drain()
+            if self._health.leaving and not self._health.draining and not self._closed:
+                await self.drain()  # else the runtime does it
             elif self._closed and not self._health.leaving:
                 self._closed = False
                 log.info("clients are let in again")
