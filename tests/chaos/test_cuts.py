@@ -13,10 +13,10 @@ from tests.support.stack import running_stack
 from tests.support.talk import Talk
 
 KINDS = {
-    "closed": 100,
+    "closed": 101,
     "frozen": 40,
     "frozen, then closed": 40,
-    "frozen for good": 2,
+    "frozen for good": 1,
     "gateway killed": 15,
     "broker killed": 3,
 }

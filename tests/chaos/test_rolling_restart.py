@@ -25,12 +25,12 @@ async def test_a_rolling_restart_is_invisible_but_for_reconnects(tmp_path: Path)
             await talk.said(1000)
             restarted = await asyncio.to_thread(stack.run, "restart", "gateways", within=280)
             assert restarted.returncode == 0, restarted.stdout + restarted.stderr
-            await talk.all_are_back(BACK_SECONDS)
+            await talk.all_are_back(60)
             await talk.said(1000)
             await talk.finish(120)
             figures = f"{len(talk.absences)} reconnects, the longest {max(talk.absences):.1f} s"
             print(figures, talk.busiest_second(), "handshakes in the busiest second", talk.count, "acked")  # noqa: T201
-            assert len(talk.absences) >= talk.members * 2 / 3
-            assert max(talk.absences) < BACK_SECONDS
-            assert talk.busiest_second() <= CONNECT_RATE
             await talk.reckon(120)
+            assert len(talk.absences) >= talk.members * 2 / 3
+            assert talk.busiest_second() <= CONNECT_RATE
+            assert max(talk.absences) < BACK_SECONDS
