@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 RABBITMQ := rabbitmq-server=rabbitmq-server
+HAPROXY := haproxy=haproxy
 CHROMIUM := chromium=chromium
 REDOCLY := 2.77.0
 export PYTHON
@@ -17,7 +18,7 @@ help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  After the first run the command is \033[1m$(BIN)/warren\033[0m (try --help).\n\n'
 
-run: system-run .venv/.run ## Start everything on this machine; Ctrl-C stops it (ARGS="--gateways 4")
+run: system-run .venv/.run ## Start everything on this machine; Ctrl-C stops it (ARGS="--gateways 3 --balancer")
 	@exec $(BIN)/warren up $(ARGS)
 
 test: system-test .venv/.dev ## Run all tests on a real broker and a real store (ARGS="-k name")
@@ -44,10 +45,10 @@ clean: ## Remove what was built and installed here; messages under .warren stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system-run:
-	@scripts/system-packages.sh $(RABBITMQ)
+	@scripts/system-packages.sh $(RABBITMQ) $(if $(findstring --balancer,$(ARGS)),$(HAPROXY))
 
 system-test:
-	@scripts/system-packages.sh $(RABBITMQ) $(CHROMIUM)
+	@scripts/system-packages.sh $(RABBITMQ) $(HAPROXY) $(CHROMIUM)
 
 .venv/bin/python:
 	@scripts/venv.sh

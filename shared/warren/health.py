@@ -55,13 +55,23 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether this process can do its work."""
-        return not self.draining and all(c.ok for c in self.checks if c.essential)
+        """Whether this process can do its work and will go on to."""
+        return self.well and not self.draining
+
+    @property
+    def well(self) -> bool:
+        """Whether this process can do its work, though it may be about to go."""
+        return all(c.ok for c in self.checks if c.essential)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether clients are to go elsewhere: this process drains, or its IsAlive file was taken away."""
+        return self.draining or not (self._alive_file is None or self._alive_file.exists())
 
     @property
     def in_rotation(self) -> bool:
-        """Whether a load balancer may send clients here: ready, and the IsAlive file is there."""
-        return self.ready and (self._alive_file is None or self._alive_file.exists())
+        """Whether a load balancer may send clients here."""
+        return self.well and not self.leaving
 
     def report(self) -> dict[str, object]:
         """Describe all checks, worst status first in `status`."""

@@ -14,8 +14,8 @@ from tests.support.stack import Stack, running_stack
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """`warren up --detach` in a directory of its own."""
-    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+    """`warren up --detach --balancer` in a directory of its own."""
+    with running_stack(tmp_path_factory.mktemp("stack"), 2, "--balancer") as stack:
         yield stack
 
 

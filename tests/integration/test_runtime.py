@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aio_pika import Queue
 
 from dlq_monitor.app import build as build_dlq
 from dlq_monitor.settings import DlqSettings
@@ -21,7 +22,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import Wire
 from warren.envelope import Event
 from warren.errors import DependencyDownError, DeposedError, PermanentError, TransientError, UnroutableError
-from warren.messaging import Consumer
+from warren.messaging import Consumer, Feed
 from warren.topology import EVENTS, FailurePolicy
 
 ROOT = Path(__file__).parents[2]
@@ -443,3 +444,28 @@ def _refuse(lab: Lab, bad: int):  # type: ignore[no-untyped-def]
 def _first_times(numbers: Sequence[int]) -> list[int]:
     """Leave out what came again after a loss."""
     return list(dict.fromkeys(numbers))
+
+
+async def test_many_who_want_a_binding_at_once_wait_for_one(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = Feed(
+        space.amqp_url,
+        "feed",
+        heartbeat=6,
+        prefix="gateway.many",
+        accepts={},
+        handler=lambda _: None,
+        on_reset=lambda: None,
+    )
+    running = asyncio.create_task(feed.run())
+    await feed.bind(EVENTS, "room.0")
+    asked, bind = [], Queue.bind
+
+    async def counted(queue: Queue, exchange: str, key: str, **options: float) -> None:
+        asked.append(key)
+        await bind(queue, exchange, key, **options)
+
+    monkeypatch.setattr(Queue, "bind", counted)
+    await asyncio.gather(*[feed.bind(EVENTS, f"room.{n % 3}") for n in range(100)])
+    assert sorted(asked) == ["room.1", "room.2"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What compose.yaml, haproxy.cfg and the Dockerfile say, checked against the code: each rule yields what is wrong."""
+"""What compose.yaml, HAProxy's files and the Dockerfile say, held against the code: each rule yields what is wrong."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Deployment:
     config: dict[str, Any]
     source: dict[str, Any]
     haproxy: str
+    backend: str
     dockerfile: str
 
     @property
@@ -146,17 +147,18 @@ def everything_waits_and_restarts(d: Deployment) -> Iterator[str]:
 
 def haproxy_knows_the_gateways(d: Deployment) -> Iterator[str]:
     gateways = d.running(GATEWAY)
-    servers = dict(re.findall(r"^\s*server\s+(\S+)\s+(\S+)", d.haproxy, re.MULTILINE))
+    servers = dict(re.findall(r"^\s*server\s+(\S+)\s+(\S+)", d.backend, re.MULTILINE))
     wanted = {name: f"{name}:{e['environment']['WARREN_PORT']}" for name, e in gateways.items()}
     if servers != wanted:
-        yield f"haproxy.cfg: servers are {servers}, gateways {wanted}"
+        yield f"gateways.cfg: servers are {servers}, gateways {wanted}"
     for line in ("http-check send meth GET uri /lb", "http-check expect status 200", "option forwardfor"):
         if not re.search(rf"^\s*{line}$", d.haproxy, re.MULTILINE):
             yield f"haproxy.cfg: no `{line}`"
-    bound = set(re.findall(r"^\s*bind :(\d+)$", d.haproxy, re.MULTILINE))
-    published = {str(p["target"]) for p in d.services["haproxy"]["ports"]}
+    entry = d.services["haproxy"]
+    bound = {entry["environment"].get(v) for v in re.findall(r'^\s*bind "\$\{(\w+)\}"$', d.haproxy, re.MULTILINE)}
+    published = {f":{p['target']}" for p in entry["ports"]}
     if bound != published:
-        yield f"haproxy.cfg: listens on {bound}, published are {published}"
+        yield f"haproxy: listens on {bound}, published are {published}"
 
 
 def gateways_believe_haproxy_only(d: Deployment) -> Iterator[str]:

@@ -28,6 +28,11 @@ class Proxy:
         who, at, _ = self._target.netloc.rpartition("@")
         return urlunsplit(self._target._replace(netloc=f"{who}{at}{_HOST}:{port}"))
 
+    @property
+    def carries(self) -> bool:
+        """Whether there is a connection."""
+        return bool(self._pipes)
+
     def stall(self) -> None:
         """Let nothing through any more, without closing anything; new connections hang too."""
         self._flowing.clear()
@@ -42,7 +47,11 @@ class Proxy:
             pipe.cancel()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # the server is away: so is what stands before it
+            writer.close()
+            return
         for pipe in (self._pipe(reader, back), self._pipe(there, writer)):
             task = asyncio.create_task(pipe)
             self._pipes.add(task)

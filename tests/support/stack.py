@@ -117,9 +117,9 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(data: Path) -> Iterator[Stack]:
+def running_stack(data: Path, gateways: int = 2, *options: str) -> Iterator[Stack]:
     """A stack in `data`, ended at once when it is no longer needed, and also when it did not come up."""
-    stack = Stack(data)
+    stack = Stack(data, gateways_wanted=gateways, options=options)
     try:
         stack.up()
         yield stack

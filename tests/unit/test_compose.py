@@ -57,6 +57,7 @@ def shipped(env: Path) -> Deployment:
         config=json.loads(found.stdout),
         source=yaml.safe_load((ROOT / "compose.yaml").read_text()),
         haproxy=(ROOT / "deploy/haproxy/haproxy.cfg").read_text(),
+        backend=(ROOT / "deploy/haproxy/gateways.cfg").read_text(),
         dockerfile=(ROOT / "Dockerfile").read_text(),
     )
 
@@ -131,7 +132,11 @@ MISTAKES: dict[str, tuple[Callable[[Deployment], object], str]] = {
     "no restart": (lambda d: d.services["mongo"].pop("restart"), "mongo is not restarted"),
     "a third gateway that haproxy does not know": (
         lambda d: d.services.update({"gateway-3": d.services["gateway-2"]}),
-        "haproxy.cfg: servers are",
+        "gateways.cfg: servers are",
+    ),
+    "a port that haproxy does not listen on": (
+        lambda d: _env(d, "haproxy").update(PUBLIC_ADDRESS=":8000"),
+        "haproxy: listens on",
     ),
     "strangers among the trusted": (
         lambda d: d.services["jaeger"]["networks"].update(edge=None),
@@ -165,20 +170,21 @@ def test_a_mistake_in_compose_is_found(shipped: Deployment, mistake: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong"),
+    ("file", "right", "wrong"),
     [
-        ("server gateway-2 gateway-2:8080", ""),
-        ("gateway-1:8080", "gateway-1:8081"),
-        ("uri /lb", "uri /livez"),
-        ("bind :8080", "bind :8000"),
-        ("option forwardfor", ""),
+        ("backend", "server gateway-2 gateway-2:8080", ""),
+        ("backend", "gateway-1:8080", "gateway-1:8081"),
+        ("haproxy", "uri /lb", "uri /livez"),
+        ("haproxy", 'bind "${PUBLIC_ADDRESS}"', "bind :8000"),
+        ("haproxy", "option forwardfor", ""),
     ],
 )
-def test_a_mistake_in_haproxys_configuration_is_found(shipped: Deployment, right: str, wrong: str) -> None:
+def test_a_mistake_in_haproxys_configuration_is_found(shipped: Deployment, file: str, right: str, wrong: str) -> None:
+    text = getattr(shipped, file)
+    assert right in text
     broken = copy.deepcopy(shipped)
-    assert right in broken.haproxy
-    broken.haproxy = broken.haproxy.replace(right, wrong)
-    assert any("haproxy.cfg" in p for p in broken.problems())
+    setattr(broken, file, text.replace(right, wrong))
+    assert any("haproxy" in p or "gateways.cfg" in p for p in broken.problems())
 
 
 def test_compose_refuses_to_go_without_any_of_the_secrets(env: Path, tmp_path: Path) -> None:

@@ -90,3 +90,16 @@ async def test_too_few_answers_are_a_failure_and_keep_nobody_waiting() -> None:
     async with asyncio.timeout(5):
         found = await asyncio.gather(*[batching(q) for q in "ab"], return_exceptions=True)
     assert [type(e) for e in found] == [ValueError, ValueError]
+
+
+async def test_all_questions_about_one_thing_go_out_together(neighbour: Neighbour) -> None:
+    batching = Batching(neighbour.ask, most=2, together=lambda question: question[0])
+    questions = ["x", "a1", "b1", "c1", "a2", "c2", "b2"]
+    first = asyncio.create_task(batching(questions[0]))
+    await begun(first)
+    rest = [asyncio.create_task(batching(q)) for q in questions[1:]]
+    await begun(*rest)
+    for _ in range(3):
+        neighbour.may.release()
+    await asyncio.gather(first, *rest)
+    assert [list(asked) for asked in neighbour.asked] == [["x"], ["a1", "b1", "a2", "b2"], ["c1", "c2"]]

@@ -13,6 +13,7 @@ STATE = StackState(
     supervisor=1,
     ready=False,
     gateways=["http://127.0.0.1:8080"],
+    balancer=None,
     services={"chat": "http://127.0.0.1:8081"},
     amqp="amqp://a",
     mongo="mongodb://m",
@@ -49,6 +50,7 @@ def test_a_state_counts_only_while_its_supervisor_lives(tmp_path: Path) -> None:
 def test_status_for_machines_has_these_keys_and_no_process_that_is_down() -> None:
     assert STATE.public() == {
         "gateways": ["http://127.0.0.1:8080"],
+        "balancer": None,
         "services": {"chat": "http://127.0.0.1:8081"},
         "amqp": "amqp://a",
         "mongo": "mongodb://m",

@@ -16,13 +16,13 @@ from gateway.jwks import ALGORITHMS, Keys
 from gateway.rights import EVERYWHERE, Rights, rights_of, rights_to_write
 from gateway.settings import GatewaySettings
 from warren.contracts import User
-from warren.contracts.closing import EXPIRED, FLOOD, FORBIDDEN, TOKEN, UNAVAILABLE, CloseCode
+from warren.contracts.closing import DRAIN, EXPIRED, FLOOD, FORBIDDEN, TOKEN, UNAVAILABLE, CloseCode
 from warren.errors import DependencyDownError, WarrenError
 
 LEEWAY_SECONDS = 5
 """By how much clocks may differ: a token is good for so long after `exp`, and so long before `nbf`."""
 
-HTTP_STATUS = {TOKEN: 401, EXPIRED: 401, FORBIDDEN: 403, FLOOD: 429, UNAVAILABLE: 503}
+HTTP_STATUS = {TOKEN: 401, EXPIRED: 401, FORBIDDEN: 403, FLOOD: 429, DRAIN: 503, UNAVAILABLE: 503}
 """What a refusal is in HTTP."""
 
 _SHARED = "HS256"

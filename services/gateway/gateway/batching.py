@@ -16,11 +16,21 @@ A = TypeVar("A")
 
 
 class Batching(Generic[Q, A]):
-    """Asks `ask`, which answers many questions in their order, at most `most` at once."""
+    """Asks `ask`, which answers many questions in their order, about at most `most` things at once.
 
-    def __init__(self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], *, most: int) -> None:
+    `together` says what a question is about, itself by default: all that wait about one thing go out together.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
+        *,
+        most: int,
+        together: Callable[[Q], Hashable] | None = None,
+    ) -> None:
         self._ask = ask
         self._most = most
+        self._together = together
         self._waiting: dict[Q, asyncio.Future[A]] = {}
         self._asking: asyncio.Task[None] | None = None
 
@@ -37,11 +47,18 @@ class Batching(Generic[Q, A]):
     async def _ask_all(self) -> None:
         try:
             while self._waiting:
-                questions = tuple(self._waiting)[: self._most]
+                questions = self._next()
                 answers = [self._waiting.pop(q) for q in questions]
                 await self._answer(questions, answers)
         finally:
             self._asking = None
+
+    def _next(self) -> Sequence[Q]:
+        if self._together is None:
+            return tuple(self._waiting)[: self._most]
+        about = dict.fromkeys(map(self._together, self._waiting))
+        chosen = set(tuple(about)[: self._most])
+        return [q for q in self._waiting if self._together(q) in chosen]
 
     async def _answer(self, questions: Sequence[Q], answers: Sequence[asyncio.Future[A]]) -> None:
         try:

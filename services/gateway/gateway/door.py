@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from gateway.auth import HTTP_STATUS, AuthError, Identity, Tokens, bearer, offer
 from gateway.expiry import Expiry
 from gateway.handlers import Frames
 from gateway.hub import Hub
+from gateway.leaving import Leaving
 from gateway.limits import Places, Rates
 from gateway.metrics import FRAMES_IN, SESSIONS
 from gateway.neighbours import Presence
@@ -85,6 +85,7 @@ class Door:
         self._settings = settings
         self._health = health
         self._sessions = sessions
+        self._leaving = Leaving(settings, health, sessions.all)
         self._frames = frames
         self._hub = hub
         self._presence = presence
@@ -102,18 +103,12 @@ class Door:
         self._empty.set()
 
     async def run(self) -> None:
-        """Nothing runs by itself: sockets do."""
-        await asyncio.Event().wait()
+        """Sockets run by themselves; what is left is to see whether this gateway is still wanted."""
+        await self._leaving.run()
 
     async def drain(self) -> None:
-        """Send all clients elsewhere, spread over some seconds, each when its messages are confirmed."""
-        spread = self._settings.drain_spread
-        sessions = self._sessions.all()
-        pause = spread / len(sessions) if sessions else 0
-        for session in sessions:
-            await session.settled()  # its confirms are on their way; the runtime bounds the drain
-            session.close(DRAIN, reconnect_after=random.uniform(0, max(spread, 0.1)))
-            await asyncio.sleep(pause)
+        """Send all clients elsewhere and wait until they have gone."""
+        await self._leaving.drain()
         await self._empty.wait()
 
     async def serve(self, socket: WebSocket) -> None:
@@ -142,7 +137,9 @@ class Door:
         if self._handshakes.take(address):
             raise _RefusedError(FLOOD, "too many connections from this address: come back later")
         identity = await self._tokens.verify(token)
-        if not self._health.ready:
+        if self._leaving.closed:
+            raise _RefusedError(DRAIN, "the gateway is going away: others are there")
+        if not self._health.well:
             raise _RefusedError(UNAVAILABLE, "the gateway is not ready: come back soon")
         if not self._addresses.take(address):
             raise _RefusedError(FLOOD, "too many sessions at once: close one first")
@@ -182,6 +179,8 @@ class Door:
         self._expiry.watch(session)
         pay = partial(self._heard.spend, session.address)
         wire.attach(partial(self._hear, session), partial(self._close, session), pay)
+        if self._leaving.closed:  # meanwhile
+            self._leaving.send_away(session)
 
     def _close(self, session: Session) -> None:
         self._frames.leave_all(session)

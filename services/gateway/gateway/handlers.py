@@ -12,11 +12,12 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from gateway.auth import AuthError
+from gateway.catching_up import Page
 from gateway.expiry import Expiry
 from gateway.hub import Hub
 from gateway.limits import Rates
 from gateway.metrics import ACCEPTING
-from gateway.neighbours import Chat, Members, Page, Presence
+from gateway.neighbours import Chat, Members, Presence
 from gateway.rights import Right, Rights
 from gateway.session import Session
 from gateway.settings import GatewaySettings

@@ -15,9 +15,10 @@ from typing import Any, Protocol
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from gateway.catching_up import Page
 from gateway.framing import framed, framed_json
 from gateway.metrics import BACKFILLED, FANNED_OUT, ROOMS
-from gateway.neighbours import Chat, Page, Presence
+from gateway.neighbours import Chat, Presence
 from gateway.room import Receiver, Room
 from gateway.settings import GatewaySettings
 from warren.contracts import rfc3339

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from gateway.batching import Batching
+from gateway.catching_up import Page, PageWanted, shared
 from gateway.settings import GatewaySettings
 from warren.errors import DependencyDownError, PermanentError
 from warren.http import neighbour
@@ -21,23 +22,6 @@ from warren.observability.tracing import current_headers
 _PAGES_AT_ONCE = 20
 _MEMBERS_AT_ONCE = 50
 _NAMES_AT_ONCE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _PageWanted:
-    room: str
-    after: int | None
-    before: int | None
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Entries as `message` frames, the room's head, and whether there are more in the direction asked for."""
-
-    entries: list[dict[str, Any]]
-    seq: int
-    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +79,27 @@ class Chat(_Neighbour):
 
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__("chat", settings.chat_url, settings)
-        self._page = Batching(self._pages, most=_PAGES_AT_ONCE)
+        self._page = Batching(self._pages, most=_PAGES_AT_ONCE, together=lambda wanted: wanted.room)
 
     async def page(self, room: str, *, after: int | None = None, before: int | None = None, limit: int = 50) -> Page:
         """Return a page of a room's log."""
-        return await self._page(_PageWanted(room, after, before, limit))
+        return await self._page(PageWanted(room, after, before, limit))
 
-    async def _pages(self, wanted: Sequence[_PageWanted]) -> list[Page]:
-        found = await self.call("POST", "/pages", json={"pages": [_given(asdict(w)) for w in wanted]})
-        return [Page(p["entries"], p["seq"], p["truncated"]) for p in found["pages"]]
+    async def _pages(self, wanted: Sequence[PageWanted]) -> list[Page]:
+        asked = shared(wanted)
+        found = await self._ask_pages([*dict.fromkeys(asked.values())])
+        short = [w for w in wanted if w is not asked[w] and found[asked[w]].truncated]
+        found |= await self._ask_pages(short)  # a page that is not whole is cut for those further on
+        return [found[w] if w in found else found[asked[w]].beyond(w.after) for w in wanted]
+
+    async def _ask_pages(self, wanted: Sequence[PageWanted]) -> dict[PageWanted, Page]:
+        pages: dict[PageWanted, Page] = {}
+        for start in range(0, len(wanted), _PAGES_AT_ONCE):
+            some = wanted[start : start + _PAGES_AT_ONCE]
+            answer = await self.call("POST", "/pages", json={"pages": [_given(asdict(w)) for w in some]})
+            found = [Page(p["entries"], p["seq"], p["truncated"]) for p in answer["pages"]]
+            pages.update(zip(some, found, strict=True))
+        return pages
 
     async def heads(self, rooms: Sequence[str]) -> dict[str, int]:
         """Return the highest `seq` of each room."""

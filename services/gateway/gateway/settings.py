@@ -83,8 +83,10 @@ class GatewaySettings(Settings):
     """How often the heads of all rooms are compared with chat's."""
     join_seconds: float = Field(default=10, gt=0)
     """How long a join waits for a service that is away."""
+    drain_notice: float = Field(default=0, ge=0)
+    """Seconds from `/lb`'s first 403 to the first goodbye: what a load balancer needs to send nobody here any more."""
     drain_spread: float = Field(default=3, ge=0)
-    """Seconds over which clients are sent away at a drain."""
+    """Seconds over which clients are sent away after that."""
 
     @field_validator("origins", "guest_rooms", "chat_url", "presence_url", mode="before")
     @classmethod

@@ -22,7 +22,7 @@ def addresses(state: StackState, data: Path) -> Table:
     table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for number, url in enumerate(state.gateways):
+    for number, url in enumerate(state.doors):
         table.add_row("" if number else "Web client", f"[cyan]{url}[/]")
     if state.management:
         parts = urlsplit(state.management)

@@ -26,12 +26,16 @@ class ChatSession:
         self._unseen: set[str] = set()
         self._all_seen = asyncio.Event()
         self._all_seen.set()
+        self._last: dict[str, int] = {}
+        """One's last message in each room, unless it was deleted."""
         self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
             "join": self.join,
             "leave": self.leave,
             "who": self._who,
             "name": self._name,
             "me": self._me,
+            "edit": self._edit,
+            "delete": self._delete,
             "rooms": self._rooms,
             "help": self._help,
             "quit": self._quit,
@@ -71,6 +75,7 @@ class ChatSession:
         kind, view = event["type"], self.view
         if kind in ENTRY_TYPES:
             self._seen(event["id"])
+            self._remember(event)
             self.show(view.entry(event, room=self.room))
         elif kind == "presence":
             for line in view.presence(event, self.client.user["id"]):
@@ -101,6 +106,8 @@ class ChatSession:
         if known:
             self.show(self.view.notice(f"back in {safe(name)}"))
             return
+        for entry in room.entries:
+            self._remember(entry)
         for entry in list(room.entries)[-SHOWN:]:
             self.show(self.view.entry(entry, room=name))
         self.show(self.view.members(room))
@@ -118,14 +125,24 @@ class ChatSession:
         if not self.room:
             self.complain("you are in no room: /join ROOM")
             return
+        await self._send(self.client.send, self.room, body)
+
+    async def _send(self, send: Callable[..., Awaitable[str]], *what: object) -> None:
+        """Send something that comes back as an entry, or is rejected."""
         id = uuid7()  # noqa: A001 - the protocol's word
         self._unseen.add(id)
         self._all_seen.clear()
         try:
-            await self.client.send(self.room, body, id)
+            await send(*what, id)
         except ClientError:
             self._seen(id)
             raise
+
+    def _remember(self, entry: Frame) -> None:
+        if entry["type"] == "message" and entry["user"]["id"] == self.client.user["id"]:
+            self._last[entry["room"]] = entry["seq"]
+        elif entry["type"] == "deleted" and self._last.get(entry["room"]) == entry["target"]:
+            del self._last[entry["room"]]
 
     async def _obey(self, line: str) -> None:
         if not line.startswith("/") or line.startswith("//"):
@@ -155,6 +172,18 @@ class ChatSession:
 
     async def _me(self, text: str) -> None:
         await self.say(f"* {self.client.user['name']} {text}")
+
+    async def _edit(self, body: str) -> None:
+        if body and self.room in self._last:
+            await self._send(self.client.edit, self.room, self._last[self.room], body)
+        else:
+            self.complain("no message of yours to change" if body else "to what? /edit TEXT")
+
+    async def _delete(self, _: str) -> None:
+        if self.room in self._last:
+            await self._send(self.client.delete, self.room, self._last[self.room])
+        else:
+            self.complain("no message of yours to delete")
 
     async def _rooms(self, _: str) -> None:
         names = [safe(room["room"]) for room in await self.client.rest.rooms(self.client.token)]

@@ -21,6 +21,8 @@ HELP = """\
 /who           who is here
 /name NAME     take another name
 /me TEXT       say what you do
+/edit TEXT     say your last message here otherwise
+/delete        take your last message here back
 /rooms         the rooms there are
 /help          this
 /quit          end (also Ctrl-C or Ctrl-D)"""

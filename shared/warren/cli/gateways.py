@@ -11,10 +11,10 @@ DEFAULT = "http://127.0.0.1:8080"
 
 
 def gateways(urls: Sequence[str] | None, data: Path) -> list[str]:
-    """Return the addresses given, else those of the stack that runs in `data`, else the default one."""
+    """Return the addresses given, else where people connect to the stack that runs in `data`, else the default one."""
     if urls:
         return list(urls)
     try:
-        return read_state(data).gateways or [DEFAULT]
+        return read_state(data).doors or [DEFAULT]
     except NotRunningError:
         return [DEFAULT]

@@ -19,6 +19,7 @@ BUILT_IN = {
     "up": "warren.cli.stack:up",
     "status": "warren.cli.stack:status",
     "down": "warren.cli.stack:down",
+    "restart": "warren.cli.stack:restart",
     "doctor": "warren.cli.stack:doctor",
     "chat": "warren.cli.chat:chat",
     "import": "warren.cli.importing:app",

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from warren.cli.console import out
 from warren.errors import WarrenError
+from warren.stack.balancer import BalancerMissingError, find_balancer
 from warren.stack.broker import find_server
 from warren.stack.lock import holder
 from warren.stack.plan import DEFAULT_COUNTS, instances
@@ -60,6 +61,7 @@ def _checks(data: Path) -> Iterator[Check]:
     erl = shutil.which("erl")
     yield Check("Erlang", bool(erl), erl or "missing", f"{APT} rabbitmq-server", _own_broker())
     yield _store()
+    yield _balancer()
     yield _browser()
     yield _docker()
     yield _disk(data)
@@ -103,6 +105,13 @@ def _store() -> Check:
     except WarrenError:
         found = "missing" if needed else "not needed: WARREN_MONGO_URL is set"
         return Check("embedded store", not needed, found, mend, needed)
+
+
+def _balancer() -> Check:
+    try:
+        return Check("HAProxy (--balancer)", ok=True, found=str(find_balancer()), needed=False)
+    except BalancerMissingError as e:
+        return Check("HAProxy (--balancer)", ok=False, found=str(e), mend=f"{APT} haproxy", needed=False)
 
 
 def _browser() -> Check:

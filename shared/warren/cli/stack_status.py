@@ -14,7 +14,7 @@ from rich.table import Table
 
 from warren.cli.addresses import without_password
 from warren.cli.console import fail, out
-from warren.stack.handshake import broker_answers, service_answers, store_answers
+from warren.stack.handshake import broker_answers, http_answers, store_answers
 from warren.stack.state import READY, NotRunningError, ProcessState, StackState, read_state
 
 
@@ -47,7 +47,9 @@ async def _ask(process: ProcessState, state: StackState) -> bool:
     host, port = url.hostname or "", url.port or 0
     if process.name == "broker":
         return await broker_answers(host, port, unquote(url.username or ""), unquote(url.password or ""))
-    return await (store_answers(host, port) if process.name == "store" else service_answers(host, port))
+    if process.name == "store":
+        return await store_answers(host, port)
+    return await http_answers(host, port, "/" if process.name == "balancer" else "/readyz")
 
 
 def _table(state: StackState, ready: dict[str, bool]) -> Table:

@@ -21,6 +21,7 @@ from warren.cli.addresses import addresses
 from warren.cli.console import fail, out
 from warren.cli.progress import Progress
 from warren.errors import WarrenError
+from warren.stack.balancer import find_balancer
 from warren.stack.broker import find_server
 from warren.stack.journal import Journal
 from warren.stack.lock import AlreadyRunningError, holder
@@ -48,6 +49,7 @@ class Options:
     """Processes by service."""
     data: Path
     host: str
+    balancer: bool
 
 
 def in_foreground(options: Options) -> None:
@@ -88,6 +90,7 @@ def in_background(options: Options) -> None:
     """Start a background session, return when all is ready, or say why it is not."""
     _refuse_second(options.data)
     names = [i.name for i in instances(service_packages(), options.counts)]
+    names += ["balancer"] if options.balancer else []
     progress = Progress(out, names)
     began = time.monotonic()
     child, pipe = _spawn(options)
@@ -142,11 +145,13 @@ def _prepare(options: Options) -> Stack:
         options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as e:
         raise WarrenError(f"{options.data} cannot be used: {e.strerror}") from None
-    stack = Stack(options.data, counts=options.counts, host=options.host)
+    stack = Stack(options.data, counts=options.counts, host=options.host, balancer=options.balancer)
     if stack.broker:
         find_server()
     if stack.store:
         find_store()
+    if stack.balancer:
+        find_balancer()
     return stack
 
 
@@ -163,6 +168,7 @@ def _spawn(options: Options) -> tuple[subprocess.Popen[bytes], int]:
     arguments = ["--data", str(options.data), "--host", options.host]
     for service, count in options.counts.items():
         arguments += [_OPTIONS[service], str(count)]
+    arguments += ["--balancer"] if options.balancer else []
     read, write = os.pipe()
     try:
         with (logs / "supervisor.out").open("wb") as output:

@@ -120,9 +120,37 @@ class Client(Core):
         matters must be awaited one by one.
         Raises `RefusedError`, or `DeadlineError`: then it may still arrive, and may be sent again as `id`.
         """
-        frame = {"type": "message", "id": id or uuid7(), "room": room, "body": body}
-        await self._ask(frame, self._limit(deadline), room)
-        return str(frame["id"])
+        return await self._submit(room, {"type": "message", "body": body}, id, deadline)
+
+    async def edit(
+        self,
+        room: str,
+        target: int,
+        body: str,
+        id: str | None = None,  # noqa: A002 - the protocol's word
+        deadline: float | None = None,
+    ) -> str:
+        """Give the message at `target` (its `seq`) another body; return the edit's own id once the broker has it.
+
+        Sent again and raising as `send` does. Whether the message may be changed is seen later: everyone gets
+        `edited`, or this client `rejected`, with that id.
+        """
+        return await self._submit(room, {"type": "edit", "target": target, "body": body}, id, deadline)
+
+    async def delete(
+        self,
+        room: str,
+        target: int,
+        id: str | None = None,  # noqa: A002 - the protocol's word
+        deadline: float | None = None,
+    ) -> str:
+        """Delete the message at `target`, as `edit` changes it: everyone gets `deleted`, or this client `rejected`."""
+        return await self._submit(room, {"type": "delete", "target": target}, id, deadline)
+
+    async def _submit(self, room: str, frame: Frame, id: str | None, deadline: float | None) -> str:  # noqa: A002 - the protocol's word
+        name = id or uuid7()
+        await self._ask({**frame, "id": name, "room": room}, self._limit(deadline), room)
+        return name
 
     async def rename(self, name: str, deadline: float | None = None) -> None:
         """Take another name; returns once it holds on this socket, and keeps it over reconnections."""

@@ -73,6 +73,8 @@ class Feed:
             queue = self._queue
             try:
                 async with self._binding, own_cancellation_only():
+                    if wanted in self._bound and queue is self._queue:
+                        return  # by one of many who wanted it at once, and waited for this one's turn
                     if queue is not None:
                         await queue.bind(exchange, key, timeout=RPC_TIMEOUT)
                         self._bound.add(wanted)

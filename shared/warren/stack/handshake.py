@@ -82,11 +82,11 @@ async def store_answers(host: str, port: int, patience: float = 3) -> bool:
     return b"\x08isWritablePrimary\0\x01" in answer
 
 
-async def service_answers(host: str, port: int, patience: float = 3) -> bool:
-    """Say whether `/readyz` of a service at `host:port` answers 200; waits at most `patience` seconds."""
+async def http_answers(host: str, port: int, path: str, patience: float = 3) -> bool:
+    """Say whether a server at `host:port` answers 200 for `path`; waits at most `patience` seconds."""
     try:
         async with _connection(host, port, patience) as (reader, writer):
-            writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
             status = await reader.readline()
     except (OSError, EOFError, TimeoutError, ValueError):
         return False

@@ -6,13 +6,18 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from warren.stack.handshake import service_answers
+from warren.stack.handshake import http_answers
 from warren.stack.plan import Instance
 from warren.stack.ports import Port
 from warren.stack.process import LOOPBACK, Command, Process
 
 ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - a table, nothing listens here
 """Addresses that mean all interfaces, and where we ourselves reach what listens there."""
+
+
+def reachable(host: str) -> str:
+    """Return the address at which we ourselves reach what listens on `host`."""
+    return ANY_ADDRESS.get(host, host)
 
 
 class Service(Process):
@@ -33,7 +38,7 @@ class Service(Process):
     @property
     def address(self) -> str:
         """The address at which we reach it ourselves."""
-        return ANY_ADDRESS.get(self.host, self.host)
+        return reachable(self.host)
 
     @property
     def url(self) -> str:
@@ -47,4 +52,4 @@ class Service(Process):
 
     async def answers(self) -> bool:
         """Ask for its own opinion: `/readyz`."""
-        return await service_answers(self.address, self.ports["http"].number)
+        return await http_answers(self.address, self.ports["http"].number, "/readyz")

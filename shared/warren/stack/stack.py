@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from warren.stack.balancer import DRAIN_NOTICE, SOURCE, Balancer
 from warren.stack.broker import Broker
 from warren.stack.plan import DEFAULT_COUNTS, GATEWAY, environment, instances
 from warren.stack.process import LOOPBACK, Process
@@ -16,7 +17,10 @@ from warren.stack.store import Store
 
 
 class Stack:
-    """Broker and store (unless the environment names running ones) and all services, in `data`."""
+    """Broker and store (unless the environment names running ones) and all services, in `data`.
+
+    `host` is where people connect: to the gateways, or to a `balancer` before them.
+    """
 
     def __init__(
         self,
@@ -24,6 +28,7 @@ class Stack:
         *,
         counts: Mapping[str, int] = DEFAULT_COUNTS,
         host: str = LOOPBACK,
+        balancer: bool = False,
         inherited: Mapping[str, str] | None = None,
         packages: Mapping[str, str] | None = None,
     ) -> None:
@@ -37,10 +42,11 @@ class Stack:
             self.broker = Broker(self.data, secrets=self.secrets, users=packages)
         self.store = None if self.inherited.get("WARREN_MONGO_URL") else Store(self.data)
         self.services = [
-            # The gateways are for people, on any address they like; the rest is for ourselves.
-            Service(i, self.data, host if i.service == GATEWAY else LOOPBACK, self._environment)
+            # The door is for people, on any address they like; the rest is for ourselves.
+            Service(i, self.data, host if i.service == GATEWAY and not balancer else LOOPBACK, self._environment)
             for i in instances(packages, counts)
         ]
+        self.balancer = Balancer(self.data, self.gateways, host=host) if balancer else None
 
     @property
     def gateways(self) -> list[Service]:
@@ -55,7 +61,7 @@ class Stack:
     def stop_order(self) -> Iterator[list[Process]]:
         """Yield groups of processes: each is stopped only when the one before it has ended."""
         yield list(self.gateways)
-        yield list(self.others)
+        yield [*self.others, *([self.balancer] if self.balancer else [])]
         yield [p for p in (self.store, self.broker) if p]
 
     def processes(self) -> list[Process]:
@@ -107,4 +113,7 @@ class Stack:
             "WARREN_GUESTS": "true",
             "WARREN_DLQ_TOKENS": str(tokens_file(self.data)),
         }
+        if self.balancer:
+            required["WARREN_TRUSTED_PROXIES"] = SOURCE
+            offered["WARREN_DRAIN_NOTICE"] = f"{DRAIN_NOTICE:g}"
         return environment(service.instance, self.inherited, offered, required, self.urls)

@@ -41,6 +41,8 @@ class StackState:
     supervisor: int
     ready: bool
     gateways: list[str]
+    balancer: str | None
+    """Where people connect if there is a balancer before the gateways."""
     services: dict[str, str]
     """Where each service behind the gateways answers, of several processes the first."""
     amqp: str
@@ -53,12 +55,18 @@ class StackState:
         """Return what `warren status --json` prints; processes that are down at the moment are left out."""
         return {
             "gateways": self.gateways,
+            "balancer": self.balancer,
             "services": self.services,
             "amqp": self.amqp,
             "mongo": self.mongo,
             "management": self.management,
             "processes": [{"name": p.name, "pid": p.pid} for p in self.processes if p.pid],
         }
+
+    @property
+    def doors(self) -> list[str]:
+        """Where people connect: the balancer, or each gateway."""
+        return [self.balancer] if self.balancer else self.gateways
 
     def addresses(self, service: str) -> list[str]:
         """Return where the processes of a service behind the gateways answer."""

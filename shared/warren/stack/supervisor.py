@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from warren.stack.backoff import Backoff
+from warren.stack.balancer import Balancer
 from warren.stack.lock import Lock
 from warren.stack.logs import cut, tail
 from warren.stack.process import Process, ProcessError, StartError
@@ -189,6 +190,7 @@ class Supervisor:
             supervisor=os.getpid(),
             ready=ready,
             gateways=[g.url for g in stack.gateways],
+            balancer=stack.balancer.url if stack.balancer else None,
             services={service: urls[0] for service, urls in stack.urls.items()},
             amqp=stack.amqp_url,
             mongo=stack.mongo_url,
@@ -199,5 +201,5 @@ class Supervisor:
 
     def _process_state(self, process: Process) -> ProcessState:
         record = self._records[process.name]
-        url = process.url if isinstance(process, Service) else None
+        url = process.url if isinstance(process, (Service, Balancer)) else None
         return ProcessState(process.name, process.pid, record.state, record.since, record.restarts, url)
