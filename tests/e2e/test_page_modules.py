@@ -368,6 +368,15 @@ def test_a_gap_in_presence_asks_for_the_members(reduced: Callable[..., Json]) ->
     assert names(reduced(joined([], members=[member(ADA)], rev=5), late)) == ["Ada"]
 
 
+def test_who_went_offline_is_known_until_they_are_back(reduced: Callable[..., Json]) -> None:
+    gone = member(BEN, "offline") | {"seen": "2026-11-23T05:00:00.000Z"}
+    left = (joined([], members=[member(BEN)], count=1, rev=1), presence(2, left=[gone], count=0))
+    assert (names(reduced(*left)), reduced(*left)["gone"]) == ([], [gone])
+    assert reduced(*left, presence(3, joined=[member(BEN)], count=1))["gone"] == []
+    elsewhere = (joined([], members=[member(BEN)], count=1, rev=1), presence(2, left=[member(BEN)], count=0))
+    assert reduced(*elsewhere)["gone"] == []
+
+
 def test_presence_before_the_snapshot_waits_for_it(reduced: Callable[..., Json]) -> None:
     room = reduced(presence(2, joined=[member(BEN)], count=2), joined([], members=[member(ADA)], count=1, rev=1))
     assert names(room) == ["Ada", "Ben"]

@@ -69,6 +69,7 @@ class Frames:
             frames.Edit: self._change,
             frames.Delete: self._change,
             frames.Rename: self._rename,
+            frames.Status: self._status,
             frames.Typing: self._typing,
             frames.Ping: self._ping,
         }
@@ -137,7 +138,7 @@ class Frames:
         known = frame.room in session.rooms
         self._hub.enter(frame.room, session)
         if not known:
-            self._signals.joined(session.id, session.user, frame.room)
+            self._signals.joined(session.id, session.user, frame.room, session.status)
         task = asyncio.get_running_loop().create_task(self._snapshot(session, frame))
         session.rooms[frame.room] = task
 
@@ -239,6 +240,13 @@ class Frames:
                 )
 
         confirmed.add_done_callback(done)
+
+    def _status(self, session: Session, frame: frames.Status) -> None:
+        self.check_rate(session.user.id)
+        if frame.status != session.status:
+            session.status = frame.status
+            self._signals.status(session.id, session.user, frame.status)
+        session.say(frames.Ack(ref=frame.ref))
 
     def _typing(self, session: Session, frame: frames.Typing) -> None:
         self._check_joined(session, frame.room)

@@ -134,6 +134,11 @@ class Presence(_Neighbour):
         found = await self.call("POST", "/names", json={"users": list(users)}, timeout=0.5)
         return [found["names"].get(user) for user in users]
 
+    async def person(self, user: str) -> dict[str, str] | None:
+        """Return how a user is, as members are described; None for one who is not known."""
+        people: dict[str, dict[str, str]] = (await self.call("POST", "/people", json={"users": [user]}))["people"]
+        return people.get(user)
+
     async def revs(self, rooms: Sequence[str]) -> dict[str, int]:
         """Return the `rev` of each room."""
         revs: dict[str, int] = (await self.call("POST", "/revs", json={"rooms": list(rooms)}))["revs"]

@@ -14,7 +14,7 @@ from gateway.limits import Rates
 from gateway.neighbours import Chat, Presence
 from gateway.settings import GatewaySettings
 from warren.contracts import User, rfc3339
-from warren.contracts.base import MessageId, RoomName, UserName
+from warren.contracts.base import MessageId, RoomName, UserId, UserName
 from warren.contracts.frames import MAX_SEQ
 from warren.errors import DependencyDownError
 
@@ -84,6 +84,12 @@ def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Pres
     async def members(room: RoomName, _: someone) -> dict[str, Any]:
         found = await presence.members(room)
         return {"members": found.members, "count": found.count, "rev": found.rev}
+
+    @routes.get("/users/{user:path}", summary="Whether a user is online or away, or when they were last seen")
+    async def person(user: UserId, _: someone) -> dict[str, Any]:
+        if (found := await presence.person(user)) is None:
+            raise HTTPException(404, "this user was in no room for a long time, or never")
+        return found
 
     @routes.post("/rooms/{room:path}/messages", status_code=202, summary="Say something")
     async def post(room: RoomName, message: Post, who: someone) -> Response:

@@ -12,6 +12,7 @@ from gateway.settings import GatewaySettings
 from warren.contracts import User
 from warren.contracts.closing import SLOW, CloseCode
 from warren.contracts.frames import Error, Frame, Goodbye
+from warren.contracts.signals import SessionState
 from warren.ids import uuid7
 
 
@@ -49,7 +50,7 @@ class Session:
 
     __slots__ = (
         "_asked", "_count", "_frames", "_limit", "_outbox", "_settled", "_wire", "address", "background", "bad_frames",
-        "closing", "expires", "id", "pending", "rooms", "user",
+        "closing", "expires", "id", "pending", "rooms", "status", "user",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, identity: Identity, address: str, settings: GatewaySettings, outbox: Outbox) -> None:
@@ -57,6 +58,7 @@ class Session:
         self.user = identity.user
         self.expires = identity.expires
         self.address = address
+        self.status: SessionState = "online"
         self.rooms: dict[str, asyncio.Task[None] | None] = {}
         self.background: set[asyncio.Task[None]] = set()
         self.pending = 0

@@ -22,8 +22,8 @@ class MembersQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] = 1000
 
 
-class NamesQuery(BaseModel):
-    """Users whose names are wanted."""
+class UsersQuery(BaseModel):
+    """Users about whom something is wanted."""
 
     users: Annotated[list[str], Field(max_length=MAX_AT_ONCE)]
 
@@ -47,11 +47,16 @@ def router(views: Views, guard: Callable[..., None]) -> APIRouter:
         return {"revs": await views.revs(query.rooms)}
 
     @routes.post("/names", summary="The names of those users who were ever renamed")
-    async def names(query: NamesQuery) -> dict[str, dict[str, str]]:
+    async def names(query: UsersQuery) -> dict[str, dict[str, str]]:
         return {"names": await views.names(query.users)}
+
+    @routes.post("/people", summary="How users are: online, away, or when they were last seen")
+    async def people(query: UsersQuery) -> dict[str, dict[str, Any]]:
+        found = await views.people(query.users)
+        return {"people": {user: member.model_dump(mode="json") for user, member in found.items()}}
 
     return routes
 
 
 def _row(room: RoomView) -> dict[str, Any]:
-    return {"members": [m.model_dump() for m in room.members], "count": room.count, "rev": room.rev}
+    return {"members": [m.model_dump(mode="json") for m in room.members], "count": room.count, "rev": room.rev}

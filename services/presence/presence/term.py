@@ -71,7 +71,8 @@ class Term:
             elif was_stored:
                 removed.append(session)
         renames = {user: rename for user in changes.names if (rename := state.names[user]) is not None}
-        if not (diffs or new or changed or removed or renames or changes.gateways):
+        seen = {user: gone for user, gone in changes.gone.items() if user not in state.people}
+        if not (diffs or new or changed or removed or renames or seen or changes.gateways):
             return None
         return Write(
             self._number + 1,
@@ -80,6 +81,7 @@ class Term:
             changed,
             removed,
             renames,
+            seen,
             [g for g in changes.gateways if g in state.dead],
             [g for g in changes.gateways if g not in state.dead],
         )

@@ -50,6 +50,12 @@ class Views:
         rev, everyone = await self._repository.room(room)
         return RoomView(everyone[:limit], len(everyone), rev)
 
+    async def people(self, users: Sequence[str]) -> dict[str, Member]:
+        """Return how each user is; one who was in no room for long is not known."""
+        term = self._term
+        here = {user: found for user in users if (found := term.state.user(user))} if term else {}
+        return await self._repository.people([u for u in users if u not in here]) | here
+
     async def revs(self, rooms: Sequence[str]) -> dict[str, int]:
         """Return the `rev` of each room, 0 for one where nobody ever was."""
         if (term := self._term) is not None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from warren.contracts.base import MessageId, RoomName, Seq, Time, User, UserName
 from warren.contracts.events import Member
+from warren.contracts.signals import SessionState
 from warren.errors import ContractError
 
 MAX_SEQ = 2**53 - 1
@@ -83,6 +84,13 @@ class Rename(ClientFrame):
     name: UserName
 
 
+class Status(ClientFrame):
+    """Tell whether someone is there: `away` when nobody has touched the device for a while."""
+
+    type: Literal["status"]
+    status: SessionState
+
+
 class Typing(ClientFrame):
     """Tell the room that one is writing."""
 
@@ -99,14 +107,14 @@ class Ping(ClientFrame):
 Change = Message | Edit | Delete
 """What asks for an entry in a room's log."""
 
-AnyClientFrame = Annotated[Join | Leave | Change | Rename | Typing | Ping, Field(discriminator="type")]
-CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "typing", "ping")
+AnyClientFrame = Annotated[Join | Leave | Change | Rename | Status | Typing | Ping, Field(discriminator="type")]
+CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "status", "typing", "ping")
 """The types of frames that clients send."""
 
-_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Typing | Ping] = TypeAdapter(AnyClientFrame)
+_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Status | Typing | Ping] = TypeAdapter(AnyClientFrame)
 
 
-def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Typing | Ping:
+def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Status | Typing | Ping:
     """Read a client's frame, or raise `ContractError` with a sentence for the client's developer."""
     try:
         return _CLIENT.validate_json(text)
