@@ -393,6 +393,19 @@ def test_a_large_room_has_a_count_only(reduced: Callable[..., Json]) -> None:
     assert (room["members"], room["count"]) == (None, 5001)
 
 
+def test_a_frame_may_tell_of_several_changes_of_everyone_or_of_the_number_only(reduced: Callable[..., Json]) -> None:
+    start = joined([], members=[member(ADA)], count=1, rev=1)
+    several = reduced(start, presence(4, since=0, joined=[member(BEN)], count=2))
+    assert (names(several), several["rev"], several["needs"]["members"]) == (["Ada", "Ben"], 4, False)
+    assert reduced(start, presence(4, since=2, joined=[member(BEN)], count=2))["needs"]["members"]
+    counted = presence(9, count=500)
+    large = reduced(start, counted, presence(11, since=10, joined=[member(BEN)], count=501))
+    assert (large["members"], large["count"], large["needs"]["members"]) == (None, 501, False)
+    assert names(reduced(start, counted, presence(9, members=[member(BEN)], count=1))) == ["Ben"]
+    fetched = {"type": "members", "members": [member(ADA)], "count": 500, "rev": 5, "truncated": True}
+    assert reduced(start, fetched)["members"] is None
+
+
 def test_a_rename_changes_the_list_and_is_noted_once(reduced: Callable[..., Json]) -> None:
     renamed = {"type": "renamed", "user": {"id": "ada", "name": "Countess"}, "was": "Ada", "at": 5}
     room = reduced(joined(messages(1, 2), members=[member(ADA)]), renamed, renamed)

@@ -101,7 +101,7 @@ class Rig:
     def members(self, room: str) -> tuple[set[str], int, int]:
         assert self.presence.term is not None
         members, count = self.presence.term.members(room, 1000)
-        return {m.id for m in members}, count, self.presence.term.revs.get(room, 0)
+        return {m.id for m in members or ()}, count, self.presence.term.revs.get(room, 0)
 
 
 def wrap(*signals: Contract) -> list[Event]:

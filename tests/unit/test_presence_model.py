@@ -118,7 +118,7 @@ class Rig:
             before = {r: self.term.state.members(r) for r in ROOMS}
             for signal in signals:
                 self.apply(signal, changes)
-            assert {r: {m.id for m in self.term.members(r, 99)[0]} for r in ROOMS} == {
+            assert {r: {m.id for m in self.term.members(r, 99)[0] or ()} for r in ROOMS} == {
                 r: {m.id for m in found} for r, found in before.items()
             }
             self.finish(changes)
@@ -144,6 +144,7 @@ class Rig:
     def compare(self) -> None:
         for room, client in self.clients.items():
             members, count = self.term.members(room, 99)
+            assert members is not None
             assert {m.id: (m.name, m.status) for m in members} == client
             assert all((m.seen is None) == (m.status == "online") for m in members)
             assert count == len(client)

@@ -155,13 +155,12 @@ class Frames:
             away = RefusalError("unavailable", "this room cannot be read just now: try again", RETRY_AFTER)
             self._refuse(session, frame, away)
             return
-        shown = self._settings.members_shown
         joined = frames.Joined(
             ref=frame.ref,
             room=frame.room,
             seq=page.seq,
             rev=members.rev,
-            members=tuple(Member(**m) for m in members.members) if not shown or members.count <= shown else None,
+            members=None if members.members is None else tuple(Member(**m) for m in members.members),
             count=members.count,
             entries=page.entries,
             truncated=page.truncated,

@@ -80,10 +80,14 @@ def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Pres
         page = await chat.page(room, after=after, before=before, limit=limit)
         return {"entries": page.entries, "seq": page.seq, "truncated": page.truncated}
 
-    @routes.get("/rooms/{room:path}/members", summary="Who is in a room")
-    async def members(room: RoomName, _: someone) -> dict[str, Any]:
-        found = await presence.members(room)
-        return {"members": found.members, "count": found.count, "rev": found.rev}
+    @routes.get("/rooms/{room:path}/members", summary="Who is in a room, page by page")
+    async def members(
+        room: RoomName,
+        _: someone,
+        after: UserId | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> dict[str, Any]:
+        return await presence.page(room, after, limit)
 
     @routes.get("/users/{user:path}", summary="Whether a user is online or away, or when they were last seen")
     async def person(user: UserId, _: someone) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Signals go out in rounds, each confirmed before the next: sessions opened, then rooms by partition, then who went away
 or came back, then sessions closed. So no signal of a session overtakes another, and each kind is bundled. A round that
 fails is not repeated: the whole table of sessions is sent instead, as at the start, after each reconnect, and from time
-to time in any case: presence may have taken this gateway for dead while it was only frozen.
+to time in any case. It is sent, too, when beats were late, be it that the gateway was frozen or its network: presence
+may have taken it for dead, and hears it only by a whole table.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from warren.topology import EVENTS, room_key
 log = logging.getLogger(__name__)
 
 ROWS_PER_PART = 500
+LATE_BEATS = 2.5
+"""A beat that comes after so many intervals is late; a lease lasts four."""
 
 
 class Signals:
@@ -59,6 +62,7 @@ class Signals:
         self._wake = asyncio.Event()
         self._generation = 0
         self._table_due = 0.0
+        self._beaten = 0.0
         self._began = (now(), time.monotonic())
         self._one_round = asyncio.Lock()
 
@@ -98,6 +102,7 @@ class Signals:
                     await self._publish_table()
                 else:
                     await self._publish(self._beat(None))
+                self._note_beat()
                 await self._rounds_until_next_beat()
             except DependencyDownError as e:
                 self._generation = 0
@@ -154,6 +159,12 @@ class Signals:
         self._generation = generation
         self._table_due = time.monotonic() + self._settings.table_seconds
         log.info("told presence of all sessions", extra={"fields": {"sessions": len(rows), "parts": parts}})
+
+    def _note_beat(self) -> None:
+        """Make the table due when this beat came so late that a lease may have run out."""
+        before, self._beaten = self._beaten, time.monotonic()
+        if self._beaten - before > LATE_BEATS * self._settings.beat_seconds:
+            self._table_due = 0.0
 
     def _beat(self, table: SessionTable | None) -> GatewayBeat:
         return GatewayBeat(gateway=self._gateway, sessions=len(self._table()), time=now(), table=table)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 from presence.changes import Changes, Diff, diff
 from presence.records import Rename, Seen, StoredSession
@@ -23,6 +22,9 @@ from warren.contracts.signals import RoomJoined, RoomLeft, SessionClosed, Sessio
 
 MAX_MARKS = 100_000
 """How many ended sessions and stays are remembered, against late signals of theirs."""
+
+MAX_EARLY = 10_000
+"""How many statuses of sessions in no room are remembered."""
 
 MAX_NAMES = 100_000
 """How many users' renames are kept in memory, present users not counted."""
@@ -78,6 +80,7 @@ class State:
         self.dead: set[str] = set(dead)
         self._rooms: dict[str, dict[str, Person]] = {}
         self._gateways: dict[str, dict[str, Session]] = {}
+        self._early: dict[str, SessionStatus] = {}
         self._marks: dict[tuple[str, str], datetime] = {}
         nothing = Changes()
         for stored in sessions:
@@ -97,9 +100,9 @@ class State:
         """How many rooms have members."""
         return len(self._rooms)
 
-    def members(self, room: str, limit: int | None = None) -> list[Member]:
-        """Return who is in a room, at most `limit` of them, in the order of their coming."""
-        return [p.member() for p in islice(self._rooms.get(room, {}).values(), limit)]
+    def members(self, room: str) -> list[Member]:
+        """Return who is in a room, in the order of their coming."""
+        return [p.member() for p in self._rooms.get(room, {}).values()]
 
     def count(self, room: str) -> int:
         """Return how many users are in a room."""
@@ -129,9 +132,17 @@ class State:
             self._join(signal.gateway, row, signal.room, signal.time, changes)
 
     def status(self, signal: SessionStatus, changes: Changes) -> None:
-        """Apply `session.status`; a session in no room brings its status when it enters one."""
-        if signal.gateway not in self.dead and (session := self.sessions.get(signal.session)) is not None:
+        """Apply `session.status`; that of a session in no room waits, for a signal that enters one may come late."""
+        if signal.gateway in self.dead:
+            return
+        if (session := self.sessions.get(signal.session)) is not None:
             self._turn(session, signal.status, signal.time, changes)
+        elif (early := self._early.pop(signal.session, signal)).time > signal.time:
+            self._early[signal.session] = early
+        else:
+            self._early[signal.session] = signal
+            if len(self._early) > MAX_EARLY:
+                del self._early[next(iter(self._early))]
 
     def left(self, signal: RoomLeft, changes: Changes) -> None:
         """Apply `room.left`."""
@@ -231,6 +242,11 @@ class State:
                 members[user] = member
         return members
 
+    def count_before(self, room: str, changes: Changes) -> int:
+        """Return how many users were in a room before `changes`."""
+        people, touched = self._rooms.get(room, {}), changes.rooms.get(room, {})
+        return len(people) + sum((was is not None) - (user in people) for user, was in touched.items())
+
     def trim(self) -> None:
         """Drop what is remembered of absent users when it is too much."""
         if len(self.names) > len(self.people) + MAX_NAMES:
@@ -249,6 +265,8 @@ class State:
             changes.note(row.session, stored=False)
             session = self._add(Session(row.session, gateway, person, row.status, time))
             self._settle(person, time, changes)
+            if (early := self._early.pop(row.session, None)) is not None:
+                self._turn(session, early.status, early.time, changes)
         else:
             self._turn(session, row.status, time, changes)
         if room in session.rooms:

@@ -16,10 +16,18 @@ MAX_AT_ONCE = 100
 
 
 class MembersQuery(BaseModel):
-    """Rooms whose members are wanted, at most `limit` of each."""
+    """Rooms whose members are wanted; those of more than `limit` are only counted."""
 
     rooms: Annotated[list[str], Field(max_length=MAX_AT_ONCE)]
-    limit: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] = 1000
+    limit: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] = MAX_MEMBERS
+
+
+class PageQuery(BaseModel):
+    """The first `limit` members of a room whose ids come after `after`."""
+
+    room: str
+    after: str = ""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
 
 
 class UsersQuery(BaseModel):
@@ -42,6 +50,11 @@ def router(views: Views, guard: Callable[..., None]) -> APIRouter:
     async def members(query: MembersQuery) -> dict[str, dict[str, Any]]:
         return {"rooms": {room: _row(await views.room(room, query.limit)) for room in query.rooms}}
 
+    @routes.post("/members/page", summary="Who is in a room, by user id, page by page")
+    async def page(query: PageQuery) -> dict[str, Any]:
+        found, more = await views.page(query.room, query.after, query.limit)
+        return {**_row(found), "truncated": more}
+
     @routes.post("/revs", summary="The rev of each room: it grows with each change of its members")
     async def revs(query: RevsQuery) -> dict[str, dict[str, int]]:
         return {"revs": await views.revs(query.rooms)}
@@ -59,4 +72,5 @@ def router(views: Views, guard: Callable[..., None]) -> APIRouter:
 
 
 def _row(room: RoomView) -> dict[str, Any]:
-    return {"members": [m.model_dump(mode="json") for m in room.members], "count": room.count, "rev": room.rev}
+    members = None if room.members is None else [m.model_dump(mode="json") for m in room.members]
+    return {"members": members, "count": room.count, "rev": room.rev}

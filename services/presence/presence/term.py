@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 
 from presence.changes import Changes, Diff
 from presence.lease import Leases
@@ -92,9 +91,10 @@ class Term:
         self.revs.update(write.revs)
         self._changes = None
 
-    def members(self, room: str, limit: int) -> tuple[list[Member], int]:
-        """Return at most `limit` members of a room as it is stored, and how many there are."""
+    def members(self, room: str, limit: int) -> tuple[list[Member] | None, int]:
+        """Return the members of a room as it is stored, None if there are more than `limit`, and how many there are."""
         if self._changes is not None and room in self._changes.rooms:
-            before = self.state.before(room, self._changes)
-            return list(islice(before.values(), limit)), len(before)
-        return self.state.members(room, limit), self.state.count(room)
+            count = self.state.count_before(room, self._changes)
+            return (list(self.state.before(room, self._changes).values()) if count <= limit else None), count
+        count = self.state.count(room)
+        return (self.state.members(room) if count <= limit else None), count

@@ -230,15 +230,21 @@ class Rejected(Frame):
 
 
 class Presence(Frame):
-    """Who came, went, changed; what is not above the snapshot's `rev` is dropped, a gap asks for members."""
+    """Who is in a room at `rev`, in one of three ways.
+
+    With `since`: who came, went or changed after that rev; a client that knows less has a gap and asks for members.
+    With `members`: everyone, in place of what was known. With neither: the number only, the room is large.
+    """
 
     type: Literal["presence"] = "presence"
     room: RoomName
     rev: int
+    since: int | None = None
     count: int
-    joined: tuple[Member, ...] = ()
-    left: tuple[Member, ...] = ()
-    changed: tuple[Member, ...] = ()
+    joined: tuple[Member, ...] | None = None
+    left: tuple[Member, ...] | None = None
+    changed: tuple[Member, ...] | None = None
+    members: tuple[Member, ...] | None = None
 
 
 class Renamed(Frame):

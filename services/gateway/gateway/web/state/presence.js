@@ -1,7 +1,8 @@
 /**
  * Who is in a room: a snapshot with a revision, and changes that each raise it by one (pure functions).
  *
- * A change not above the revision is dropped; one beyond the next is held until the members were fetched.
+ * A change tells what happened after the revision `since`: one not above ours is dropped, one that begins beyond ours is
+ * held until the members were fetched. A frame with `members` takes the place of all; one without lists is of a large room.
  * `members` is null in a large room: only the count is known there. `gone` are those who went offline meanwhile, the
  * latest last, with when they were last seen.
  */
@@ -20,14 +21,14 @@ export const hasGap = (room) => room.rev !== null && room.heldPresence.length > 
 
 /** A `presence` frame. */
 export function changed(room, frame) {
-  if (room.rev !== null && frame.rev <= room.rev) return room;
+  if (room.rev !== null && (frame.members ? frame.rev < room.rev : frame.rev <= room.rev)) return room;
   return drain({ ...room, heldPresence: [...room.heldPresence, frame].slice(-HELD_AT_MOST) });
 }
 
 /** A snapshot of the members: of `joined`, or fetched. */
-export function listed(room, { members, count, rev }) {
+export function listed(room, { members, count, rev, truncated = false }) {
   if (room.rev !== null && rev < room.rev) return room;
-  const map = members ? new Map(members.map((m) => [m.id, m])) : null;
+  const map = members && !truncated ? new Map(members.map((m) => [m.id, m])) : null;
   return drain({ ...room, members: map, gone: map ? room.gone.filter((m) => !map.has(m.id)) : [], count, rev });
 }
 
@@ -42,12 +43,18 @@ function drain(room) {
   if (room.rev === null) return room;
   const frames = [...room.heldPresence].sort((a, b) => a.rev - b.rev);
   let { rev, count, members, gone } = room;
-  const waiting = [];
+  let waiting = [];
   for (const frame of frames) {
-    if (frame.rev === rev + 1) {
-      if (members) [members, gone] = [apply(members, frame), depart(gone, frame)];
-      ({ rev, count } = frame);
-    } else if (frame.rev > rev) waiting.push(frame);
+    if (frame.rev < rev || (frame.rev === rev && !frame.members)) continue;
+    if (frame.members || !(frame.joined || frame.left || frame.changed)) {
+      members = frame.members ? new Map(frame.members.map((m) => [m.id, m])) : null;
+      gone = members ? gone.filter((m) => !members.has(m.id)) : [];
+      waiting = [];
+    } else if (members && (frame.since ?? frame.rev - 1) > rev) {
+      waiting.push(frame);
+      continue;
+    } else if (members) [members, gone] = [apply(members, frame), depart(gone, frame)];
+    ({ rev, count } = frame);
   }
   return { ...room, rev, count, members, gone, heldPresence: waiting };
 }
