@@ -70,7 +70,21 @@ async def test_who_is_here_a_rename_typing_and_leaving_show_on_the_other_side(
 
     await bob.page.close()
     await expect(ann.part("people-count")).to_have_text("1", timeout=15_000)
-    await expect(ann.member("Robert")).to_have_count(0)
+    await expect(ann.member("Robert")).to_have_attribute("data-status", "offline")
+    await expect(ann.member("Robert").get_by_test_id("seen")).to_have_text("offline, last seen just now")
+
+
+async def test_who_touches_nothing_for_minutes_is_away_and_back_at_once(stack: Stack, room: str, visit: Visit) -> None:
+    one, two = stack.gateways
+    ann, bob = await visit(one, "Ann", room), await visit(two, "Bob", room)
+    await expect(ann.member("Bob")).to_have_attribute("data-status", "online")
+    await bob.page.clock.install()
+    await bob.page.reload()
+    await expect(bob.member("Ann")).to_have_attribute("data-status", "online")
+    await bob.page.clock.fast_forward("05:10")
+    await expect(ann.member("Bob").get_by_test_id("seen")).to_have_text("away, last seen just now")
+    await bob.part("composer-input").press("a")
+    await expect(ann.member("Bob")).to_have_attribute("data-status", "online")
 
 
 async def test_own_messages_are_changed_and_deleted_for_everyone(stack: Stack, room: str, visit: Visit) -> None:

@@ -368,6 +368,15 @@ def test_a_gap_in_presence_asks_for_the_members(reduced: Callable[..., Json]) ->
     assert names(reduced(joined([], members=[member(ADA)], rev=5), late)) == ["Ada"]
 
 
+def test_who_went_offline_is_known_until_they_are_back(reduced: Callable[..., Json]) -> None:
+    gone = member(BEN, "offline") | {"seen": "2026-11-23T05:00:00.000Z"}
+    left = (joined([], members=[member(BEN)], count=1, rev=1), presence(2, left=[gone], count=0))
+    assert (names(reduced(*left)), reduced(*left)["gone"]) == ([], [gone])
+    assert reduced(*left, presence(3, joined=[member(BEN)], count=1))["gone"] == []
+    elsewhere = (joined([], members=[member(BEN)], count=1, rev=1), presence(2, left=[member(BEN)], count=0))
+    assert reduced(*elsewhere)["gone"] == []
+
+
 def test_presence_before_the_snapshot_waits_for_it(reduced: Callable[..., Json]) -> None:
     room = reduced(presence(2, joined=[member(BEN)], count=2), joined([], members=[member(ADA)], count=1, rev=1))
     assert names(room) == ["Ada", "Ben"]
@@ -382,6 +391,19 @@ def test_a_large_room_has_a_count_only(reduced: Callable[..., Json]) -> None:
     snapshot = {k: v for k, v in joined([], count=5000, rev=3).items() if k != "members"}
     room = reduced(snapshot, presence(4, joined=[member(ADA)], count=5001))
     assert (room["members"], room["count"]) == (None, 5001)
+
+
+def test_a_frame_may_tell_of_several_changes_of_everyone_or_of_the_number_only(reduced: Callable[..., Json]) -> None:
+    start = joined([], members=[member(ADA)], count=1, rev=1)
+    several = reduced(start, presence(4, since=0, joined=[member(BEN)], count=2))
+    assert (names(several), several["rev"], several["needs"]["members"]) == (["Ada", "Ben"], 4, False)
+    assert reduced(start, presence(4, since=2, joined=[member(BEN)], count=2))["needs"]["members"]
+    counted = presence(9, count=500)
+    large = reduced(start, counted, presence(11, since=10, joined=[member(BEN)], count=501))
+    assert (large["members"], large["count"], large["needs"]["members"]) == (None, 501, False)
+    assert names(reduced(start, counted, presence(9, members=[member(BEN)], count=1))) == ["Ben"]
+    fetched = {"type": "members", "members": [member(ADA)], "count": 500, "rev": 5, "truncated": True}
+    assert reduced(start, fetched)["members"] is None
 
 
 def test_a_rename_changes_the_list_and_is_noted_once(reduced: Callable[..., Json]) -> None:

@@ -18,7 +18,7 @@ import pytest
 from presence.app import build
 from presence.settings import PresenceSettings
 from tests.support.nodes import free_port
-from tests.support.presence import beat, closed, joined, left, rename, row, table
+from tests.support.presence import beat, closed, joined, left, rename, row, table, turned
 from tests.support.services import Running, Services
 from tests.support.space import PARTITIONS, Space
 from tests.support.waiting import eventually
@@ -219,16 +219,51 @@ async def test_members_follow_the_signals_and_clients_follow_the_facts(
     assert revs == {"revs": {ODD_ROOM: 2, "b": 2, "never": 0}}
 
 
-async def test_a_large_room_is_counted_whole_and_shown_in_part(
+async def test_when_one_was_last_online_is_known_also_after_a_restart_and_by_a_standby(
     start: Start, gateways: Gateways, client: Client
 ) -> None:
+    running = await start()
+    gateways.alive("g1")
+    here = [joined("s1", "ann", "general", 1), joined("s2", "bob", "general", 2), joined("s3", "cyd", "general", 3)]
+    await gateways.send(*here, turned("s2", "bob", "away", 4), closed("s3", "cyd", 5))
+    await eventually(lambda: client.ids("general") == {"ann", "bob"})
+    wanted = {
+        "ann": {"id": "ann", "name": "ann", "status": "online"},
+        "bob": {"id": "bob", "name": "bob", "status": "away", "seen": "2026-11-23T08:00:00.004Z"},
+        "cyd": {"id": "cyd", "name": "cyd", "status": "offline", "seen": "2026-11-23T08:00:00.005Z"},
+    }
+
+    async def known(http: httpx.AsyncClient) -> bool:
+        people = (await http.post("/people", json={"users": [*wanted, "nobody"]})).json()["people"]
+        here = {m["id"]: m for m in (await members(http, "general"))["members"]}
+        return people == wanted and here == {u: m for u, m in wanted.items() if u != "cyd"}
+
+    await eventually(lambda: known(running.http))
+    standby = await start()
+    assert await known(standby.http)
+    await running.stop()
+    await gateways.send(joined("s4", "dan", "general", 9))
+    await eventually(lambda: "dan" in client.ids("general"))
+    people = (await standby.http.post("/people", json={"users": list(wanted)})).json()["people"]
+    assert people == wanted, "it has taken over what was stored"
+
+
+async def test_a_large_room_is_counted_and_shown_by_pages(start: Start, gateways: Gateways, client: Client) -> None:
     http = (await start()).http
     rows = [row(f"s{i}", f"u{i}", "hall") for i in range(1500)]
     await gateways.send(*table("g1", 1, rows, parts=4))
     await eventually(lambda: len(client.ids("hall")) == 1500, 20)
-    found = await members(http, "hall", limit=10)
-    assert (len(found["members"]), found["count"], found["rev"]) == (10, 1500, 1)
-    assert len((await members(http, "hall"))["members"]) == 1000
+    assert await members(http, "hall", limit=1499) == {"members": None, "count": 1500, "rev": 1}
+    assert len((await members(http, "hall", limit=1500))["members"]) == 1500
+    seen: list[str] = []
+    more = True
+    while more:
+        wanted = {"room": "hall", "after": seen[-1] if seen else "", "limit": 400}
+        page = (await http.post("/members/page", json=wanted)).json()
+        seen += [m["id"] for m in page["members"]]
+        more = page["truncated"]
+        assert page["count"] == 1500
+    assert seen == sorted(f"u{i}" for i in range(1500))
     assert [type(f) for f in client.facts] == [PresenceChanged], "one fact for all of them"
 
 

@@ -15,6 +15,8 @@ from warren.contracts.signals import (
     RoomLeft,
     SessionClosed,
     SessionRow,
+    SessionState,
+    SessionStatus,
     SessionTable,
 )
 
@@ -34,6 +36,11 @@ def joined(session: str, user: str, room: str, ms: int, *, gateway: str = "g1", 
 def left(session: str, user: str, room: str, ms: int, *, gateway: str = "g1") -> RoomLeft:
     """A session leaves a room."""
     return RoomLeft(gateway=gateway, session=session, user=User(id=user, name=user), time=at(ms), room=room)
+
+
+def turned(session: str, user: str, status: SessionState, ms: int, *, gateway: str = "g1") -> SessionStatus:
+    """Someone goes away from a session, or comes back to it."""
+    return SessionStatus(gateway=gateway, session=session, user=User(id=user, name=user), time=at(ms), status=status)
 
 
 def closed(session: str, user: str, ms: int, *, gateway: str = "g1") -> SessionClosed:

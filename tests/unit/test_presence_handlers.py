@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from presence.handlers import Presence
-from presence.records import Rename, Stored, StoredSession, Write
-from tests.support.presence import beat, closed, joined, left, rename, row, table
-from warren.contracts import Contract
+from presence.records import Rename, Seen, Stored, StoredSession, Write
+from tests.support.presence import at, beat, closed, joined, left, rename, row, table, turned
+from warren.contracts import Contract, now
 from warren.contracts.events import PresenceChanged, UserRenamed
 from warren.envelope import TRACEPARENT, Event, event
 from warren.errors import DependencyDownError, DeposedError
@@ -28,6 +28,7 @@ class MemoryStore:
     sessions: dict[str, StoredSession] = field(default_factory=dict)
     rooms: dict[str, int] = field(default_factory=dict)
     users: dict[str, Rename] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
     number: int = 0
     loads: int = 0
@@ -55,6 +56,7 @@ class MemoryStore:
             del self.sessions[gone]
         self.rooms.update(write.revs)
         self.users.update(write.renames)
+        self.seen.update(write.seen)
         self.dead = (self.dead | set(write.died)) - set(write.revived)
 
     async def renames(self, users: Iterable[str]) -> dict[str, Rename | None]:
@@ -99,7 +101,7 @@ class Rig:
     def members(self, room: str) -> tuple[set[str], int, int]:
         assert self.presence.term is not None
         members, count = self.presence.term.members(room, 1000)
-        return {m.id for m in members}, count, self.presence.term.revs.get(room, 0)
+        return {m.id for m in members or ()}, count, self.presence.term.revs.get(room, 0)
 
 
 def wrap(*signals: Contract) -> list[Event]:
@@ -266,3 +268,44 @@ async def test_who_has_lost_the_queue_expires_nobody_and_takes_nothing_over(rig:
     await expiry
     assert rig.store.loads == 1
     assert set(rig.store.sessions) == {"s1"}
+
+
+async def test_away_when_all_devices_are_and_seen_says_since_when(rig: Rig) -> None:
+    await rig.send(joined("s1", "ann", "general", 1), joined("s2", "ann", "random", 2, gateway="g2"))
+    assert await rig.send(turned("s1", "ann", "away", 3)) == [], "the other device is online"
+    facts = await rig.send(turned("s2", "ann", "away", 5, gateway="g2"))
+    told = {f.room: f.changed for f in facts if isinstance(f, PresenceChanged)}
+    assert {r: [(m.status, m.seen) for m in changed] for r, changed in told.items()} == {
+        "general": [("away", at(5))],
+        "random": [("away", at(5))],
+    }
+    rig.restart()
+    [fact] = await rig.send(joined("s3", "bob", "general", 6))
+    assert [m.id for m in fact.joined] == ["bob"] if isinstance(fact, PresenceChanged) else False
+    facts = await rig.send(turned("s1", "ann", "online", 7), turned("s1", "ann", "away", 4))
+    assert {m.status for f in facts if isinstance(f, PresenceChanged) for m in f.changed} == {"online"}
+    facts = await rig.send(closed("s1", "ann", 8))
+    assert [(m.id, m.status, m.seen) for f in facts if isinstance(f, PresenceChanged) for m in f.left] == [
+        ("ann", "away", at(8))
+    ], "a device that is away is left"
+    facts = await rig.send(closed("s2", "ann", 9, gateway="g2"))
+    assert [(m.status, m.seen) for f in facts if isinstance(f, PresenceChanged) for m in f.left] == [("offline", at(8))]
+    assert rig.store.seen == {"ann": Seen("ann", at(8))}
+
+
+async def test_who_comes_with_a_session_that_is_away_is_away(rig: Rig) -> None:
+    [fact] = await rig.send(joined("s1", "ann", "general", 1).model_copy(update={"status": "away"}))
+    assert isinstance(fact, PresenceChanged)
+    assert [(m.status, m.seen) for m in fact.joined] == [("away", at(1))]
+
+
+async def test_a_dead_gateways_users_were_last_seen_when_it_was_heard(rig: Rig) -> None:
+    await rig.send(joined("s1", "ann", "general", 1), beat("g1", 2))
+    rig.now += 10 * LEASE
+    before = now()
+    await rig.presence.expire(rig.now)
+    [fact] = rig.facts.take()
+    assert isinstance(fact, PresenceChanged)
+    [member] = fact.left
+    assert member.seen is not None
+    assert abs((before - member.seen).total_seconds() - 10 * LEASE) < 5

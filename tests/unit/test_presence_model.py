@@ -17,12 +17,12 @@ from presence.tables import Table
 from presence.term import Term
 from tests.support.presence import START, beat, joined, left, member_ids, no_leases
 from warren.contracts import User
-from warren.contracts.signals import RoomJoined, RoomLeft, SessionClosed, SessionRow
+from warren.contracts.signals import RoomJoined, RoomLeft, SessionClosed, SessionRow, SessionState, SessionStatus
 
 ROOMS = ("general", "random", "a.b/$c")
 SESSIONS = {"s1": ("g1", "ann"), "s2": ("g1", "bob"), "s3": ("g1", "ann"), "s4": ("g2", "ann"), "s5": ("g2", "cyd")}
 
-Signal = RoomJoined | RoomLeft | SessionClosed | Table
+Signal = RoomJoined | RoomLeft | SessionStatus | SessionClosed | Table
 
 
 class World:
@@ -31,6 +31,7 @@ class World:
     def __init__(self) -> None:
         self.rooms: dict[str, set[str]] = {s: set() for s in SESSIONS}
         self.who = dict(SESSIONS)
+        self.statuses: dict[str, SessionState] = {}
         self.signals: list[Signal] = []
 
     @property
@@ -49,7 +50,10 @@ class World:
         }
         if action == "join" and room not in self.rooms[session]:
             self.rooms[session].add(room)
-            self.signals.append(RoomJoined(room=room, **fields))
+            self.signals.append(RoomJoined(room=room, status=self.status(session), **fields))
+        elif action == "turn":
+            self.statuses[session] = "online" if self.status(session) == "away" else "away"
+            self.signals.append(SessionStatus(status=self.status(session), **fields))
         elif action == "leave" and room in self.rooms[session]:
             self.rooms[session].remove(room)
             self.signals.append(RoomLeft(room=room, **fields))
@@ -61,18 +65,35 @@ class World:
         elif action == "table":
             self.signals.append(self.table(gateway))
 
+    def status(self, session: str) -> SessionState:
+        """Return whether someone is at a session."""
+        return self.statuses.get(session, "online")
+
     def table(self, gateway: str) -> Table:
         """Return a gateway's whole table of now."""
         mine = {s: r for s, r in self.rooms.items() if self.who[s][0] == gateway}
         rows = [
-            SessionRow(session=s, user=User(id=self.who[s][1], name=self.who[s][1].title()), rooms=tuple(sorted(r)))
+            SessionRow(
+                session=s,
+                user=User(id=self.who[s][1], name=self.who[s][1].title()),
+                rooms=tuple(sorted(r)),
+                status=self.status(s),
+            )
             for s, r in mine.items()
         ]
         return Table(gateway, self.time, tuple(rows))
 
-    def members(self) -> dict[str, set[str]]:
-        """Return who is in each room."""
-        return {r: {self.who[s][1] for s, rooms in self.rooms.items() if r in rooms} for r in ROOMS}
+    def members(self) -> dict[str, dict[str, str]]:
+        """Return who is in each room, and how: sessions outside of rooms concern nobody."""
+        here = {self.who[s][1] for s, rooms in self.rooms.items() if rooms and self.status(s) == "online"}
+        return {
+            r: {
+                (user := self.who[s][1]): "online" if user in here else "away"
+                for s, rooms in self.rooms.items()
+                if r in rooms
+            }
+            for r in ROOMS
+        }
 
 
 class Rig:
@@ -82,7 +103,7 @@ class Rig:
         self.stored: dict[str, StoredSession] = {}
         self.revs: dict[str, int] = dict.fromkeys(ROOMS, 0)
         self.dead: set[str] = set()
-        self.clients: dict[str, dict[str, str]] = {r: {} for r in ROOMS}
+        self.clients: dict[str, dict[str, tuple[str, str]]] = {r: {} for r in ROOMS}
         self.term = self.take_over()
 
     def take_over(self) -> Term:
@@ -97,7 +118,7 @@ class Rig:
             before = {r: self.term.state.members(r) for r in ROOMS}
             for signal in signals:
                 self.apply(signal, changes)
-            assert {r: {m.id for m in self.term.members(r, 99)[0]} for r in ROOMS} == {
+            assert {r: {m.id for m in self.term.members(r, 99)[0] or ()} for r in ROOMS} == {
                 r: {m.id for m in found} for r, found in before.items()
             }
             self.finish(changes)
@@ -114,17 +135,18 @@ class Rig:
                 del client[member.id]
             for member in diff.joined:
                 assert member.id not in client
-                client[member.id] = member.name
+                client[member.id] = (member.name, member.status)
             for member in diff.changed:
-                assert client[member.id] != member.name
-                client[member.id] = member.name
+                client[member.id] = (member.name, member.status)
             assert diff.count == len(client)
         self.compare()
 
     def compare(self) -> None:
         for room, client in self.clients.items():
             members, count = self.term.members(room, 99)
-            assert {m.id: m.name for m in members} == client
+            assert members is not None
+            assert {m.id: (m.name, m.status) for m in members} == client
+            assert all((m.seen is None) == (m.status == "online") for m in members)
             assert count == len(client)
 
     def apply(self, signal: Signal, changes: Changes) -> None:
@@ -134,6 +156,8 @@ class Rig:
                 state.joined(signal, changes)
             case RoomLeft():
                 state.left(signal, changes)
+            case SessionStatus():
+                state.status(signal, changes)
             case SessionClosed():
                 state.closed(signal, changes)
             case Table():
@@ -156,13 +180,13 @@ class Rig:
         self.dead |= set(write.died)
         self.dead -= set(write.revived)
 
-    def members(self) -> dict[str, set[str]]:
-        return {r: {m.id for m in self.term.state.members(r)} for r in ROOMS}
+    def members(self) -> dict[str, dict[str, str]]:
+        return {r: {m.id: m.status for m in self.term.state.members(r)} for r in ROOMS}
 
 
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["join", "join", "join", "leave", "leave", "close", "table"]),
+        st.sampled_from(["join", "join", "join", "leave", "leave", "turn", "turn", "close", "table"]),
         st.sampled_from(sorted(SESSIONS)),
         st.sampled_from(ROOMS),
     ),
@@ -182,8 +206,8 @@ def lane(signal: Signal) -> object:
     match signal:
         case RoomJoined() | RoomLeft():
             return (signal.session, signal.room)
-        case SessionClosed():
-            return signal.session
+        case SessionClosed() | SessionStatus():
+            return (signal.session, type(signal))
         case Table():
             return signal.gateway
 
@@ -252,7 +276,7 @@ def test_the_dead_are_silent_until_their_whole_table(steps: list[tuple[str, str,
     moment = data.draw(st.integers(0, len(delivered)))
     rig.batch(delivered[:moment])
     with rig.term.changing() as changes:
-        rig.term.state.expire("g1", changes)
+        rig.term.state.expire("g1", START, changes)
         rig.finish(changes)
     rig.take_over()
     rig.batch(delivered[moment:])
@@ -285,7 +309,7 @@ def test_a_newer_session_with_another_name_changes_the_member() -> None:
     rig = Rig()
     rig.batch([joined("s1", "ann", "general", 1, name="Ann")])
     rig.batch([joined("s2", "ann", "random", 2, name="Annabel")])
-    assert rig.clients["general"] == {"ann": "Annabel"}
+    assert rig.clients["general"] == {"ann": ("Annabel", "online")}
     assert rig.revs == {**dict.fromkeys(ROOMS, 0), "general": 2, "random": 1}
     rig.take_over()
     rig.compare()
@@ -301,7 +325,7 @@ def test_a_rename_reaches_all_rooms_once_and_outlives_sessions() -> None:
         rig.finish(changes)
     assert fact is not None
     assert (fact.user.name, fact.was, set(fact.rooms)) == ("Queen", "ann", {"general", "random"})
-    assert rig.clients["general"] == rig.clients["random"] == {"ann": "Queen"}
+    assert rig.clients["general"] == rig.clients["random"] == {"ann": ("Queen", "online")}
     assert rig.revs["general"] == 2
     with rig.term.changing() as changes:
         assert rig.term.state.rename(ann, "Queen", "id2", changes) is None
@@ -310,7 +334,7 @@ def test_a_rename_reaches_all_rooms_once_and_outlives_sessions() -> None:
     assert rig.revs["general"] == 2
     rig.batch([left("s1", "ann", "general", 3), left("s1", "ann", "random", 4)])
     rig.batch([joined("s9", "ann", "general", 5, name="ann")])
-    assert rig.clients["general"] == {"ann": "Queen"}
+    assert rig.clients["general"] == {"ann": ("Queen", "online")}
 
 
 def test_an_older_rename_that_comes_again_has_no_effect() -> None:
@@ -326,8 +350,8 @@ def test_an_older_rename_that_comes_again_has_no_effect() -> None:
 
 def test_a_rename_that_a_crash_cut_short_reaches_every_session() -> None:
     rooms = {"general": START}
-    half = [StoredSession("s1", "g1", User(id="ann", name="New"), rooms)]
-    half += [StoredSession("s2", "g2", User(id="ann", name="Old"), {"random": START})]
+    half = [StoredSession("s1", "g1", User(id="ann", name="New"), rooms, "online", START)]
+    half += [StoredSession("s2", "g2", User(id="ann", name="Old"), {"random": START}, "online", START)]
     state, changes = State(half), Changes()
     first = State()
     first.names["ann"] = None
@@ -359,28 +383,28 @@ def test_a_table_may_list_what_a_later_signal_has_ended() -> None:
     row = SessionRow(session="s1", user=User(id="ann", name="ann"), rooms=("general", "random"))
     rig.batch([joined("s1", "ann", "general", 1), joined("s1", "ann", "random", 2), left("s1", "ann", "general", 9)])
     rig.batch([Table("g1", beat("g1", 5).time, (row,))])
-    assert rig.members()["general"] == set()
-    assert rig.members()["random"] == {"ann"}
+    assert rig.members()["general"] == {}
+    assert rig.members()["random"] == {"ann": "online"}
 
 
 def test_a_leave_that_comes_late_does_not_end_a_newer_stay() -> None:
     rig = Rig()
     rig.batch([joined("s1", "ann", "general", 1), left("s1", "ann", "general", 2), joined("s1", "ann", "general", 3)])
     rig.batch([left("s1", "ann", "general", 2)])
-    assert rig.members()["general"] == {"ann"}
+    assert rig.members()["general"] == {"ann": "online"}
 
 
 def test_a_leave_that_comes_late_does_not_end_what_was_joined_again_meanwhile() -> None:
     rig = Rig()
     rig.batch([joined("s1", "ann", "general", 1), joined("s1", "ann", "general", 3), left("s1", "ann", "general", 2)])
-    assert rig.members()["general"] == {"ann"}
+    assert rig.members()["general"] == {"ann": "online"}
 
 
 def test_the_store_deletes_sessions_of_the_dead_by_their_gateway() -> None:
     rig = Rig()
     rig.batch([joined("s1", "ann", "general", 1), joined("s2", "bob", "general", 2, gateway="g2")])
     with rig.term.changing() as changes:
-        assert rig.term.state.expire("g1", changes) == 1
+        assert rig.term.state.expire("g1", START, changes) == 1
         rig.finish(changes)
     assert list(rig.stored) == ["s2"]
-    assert rig.clients["general"] == {"bob": "bob"}
+    assert rig.clients["general"] == {"bob": ("bob", "online")}

@@ -47,11 +47,16 @@ class Entries(_Answer):
 
 
 class RoomMembers(_Answer):
-    """Who is in a room, as of `rev`."""
+    """Who is in a room, as of `rev`, in the order of their ids; `truncated`: more follow the last of them."""
 
     members: list[Member]
     count: int
     rev: int
+    truncated: bool
+
+
+class Person(Member):
+    """A user, wherever they are."""
 
 
 class Accepted(_Answer):

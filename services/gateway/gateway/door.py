@@ -59,7 +59,8 @@ class Sessions:
     def table(self) -> list[SessionRow]:
         """Return all sessions as presence wants them."""
         return [
-            SessionRow.model_construct(session=s.id, user=s.user, rooms=tuple(s.rooms)) for s in self._open.values()
+            SessionRow.model_construct(session=s.id, user=s.user, rooms=tuple(s.rooms), status=s.status)
+            for s in self._open.values()
         ]
 
     def all(self) -> Sequence[Session]:

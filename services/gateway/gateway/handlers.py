@@ -76,6 +76,7 @@ class Frames:
             frames.Edit: self._change,
             frames.Delete: self._change,
             frames.Rename: self._rename,
+            frames.Status: self._status,
             frames.Typing: self._typing,
             frames.Token: self._token,
             frames.Ping: self._ping,
@@ -154,7 +155,7 @@ class Frames:
         known = frame.room in session.rooms
         self._hub.enter(frame.room, session)
         if not known:
-            self._signals.joined(session.id, session.user, frame.room)
+            self._signals.joined(session.id, session.user, frame.room, session.status)
         task = asyncio.get_running_loop().create_task(self._snapshot(session, frame))
         session.rooms[frame.room] = task
 
@@ -171,13 +172,12 @@ class Frames:
             away = RefusalError("unavailable", "this room cannot be read just now: try again", RETRY_AFTER)
             self._refuse(session, frame, away)
             return
-        shown = self._settings.members_shown
         joined = frames.Joined(
             ref=frame.ref,
             room=frame.room,
             seq=page.seq,
             rev=members.rev,
-            members=tuple(Member(**m) for m in members.members) if not shown or members.count <= shown else None,
+            members=None if members.members is None else tuple(Member(**m) for m in members.members),
             count=members.count,
             entries=page.entries,
             truncated=page.truncated,
@@ -257,6 +257,13 @@ class Frames:
                 )
 
         confirmed.add_done_callback(done)
+
+    def _status(self, session: Session, frame: frames.Status) -> None:
+        self.check_rate(session.user.id)
+        if frame.status != session.status:
+            session.status = frame.status
+            self._signals.status(session.id, session.user, frame.status)
+        session.say(frames.Ack(ref=frame.ref))
 
     def _typing(self, session: Session, frame: frames.Typing) -> None:
         self._check_joined(session, frame.room)

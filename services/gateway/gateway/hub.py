@@ -24,6 +24,7 @@ from gateway.settings import GatewaySettings
 from warren.contracts import rfc3339
 from warren.contracts.events import (
     Entry,
+    Member,
     MessageDeleted,
     MessageEdited,
     MessagePosted,
@@ -32,8 +33,7 @@ from warren.contracts.events import (
     UserRenamed,
     UserTyping,
 )
-from warren.contracts.frames import Frame, Rejected, Renamed, TypingFrame
-from warren.contracts.frames import Presence as PresenceFrame
+from warren.contracts.frames import Joined, Rejected, Renamed, TypingFrame
 from warren.envelope import Event
 from warren.errors import DependencyDownError
 from warren.messaging import Feed, accept
@@ -72,6 +72,8 @@ class Hub:
         self._in_partition: dict[str, int] = {}
         self._touched: set[Room] = set()
         """Rooms with frames gathered from the facts in work."""
+        self._changed: set[Room] = set()
+        """Rooms whose members changed in the facts in work."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._compare = asyncio.Event()
         self.feed = Feed(
@@ -129,6 +131,8 @@ class Hub:
             return
         room.leave(session)
         if room.empty:
+            if room.telling is not None:
+                room.telling.cancel()
             del self._rooms[name]
             ROOMS.set(len(self._rooms))
             key = self._key(name)
@@ -137,12 +141,12 @@ class Hub:
                 del self._in_partition[key]
                 self._spawn(self._unbind(key))
 
-    def snapshot(self, name: str, session: UserSession, seq: int, rev: int, joined: Frame) -> None:
+    def snapshot(self, name: str, session: UserSession, seq: int, rev: int, joined: Joined) -> None:
         """Hand a session its snapshot (see `Room.snapshot`)."""
         room = self._rooms.get(name)
         if room is None:
             return
-        room.rev = max(room.rev, rev)
+        room.people.snapshot(rev, listed=joined.members is not None)
         room.snapshot(session, seq, framed(joined))
         room.flush()
         self._fill_if_needed(room)
@@ -160,6 +164,9 @@ class Hub:
             log.info("facts given out", extra={"fields": {"count": len(posted), "traces": posted}})
 
     def _flush(self) -> None:
+        for room in self._changed:
+            self._tell_in_turn(room)
+        self._changed.clear()
         for room in self._touched:
             room.flush()
         self._touched.clear()
@@ -194,20 +201,10 @@ class Hub:
         room = self._rooms.get(fact.room)
         if room is None:
             return
-        room.rev = max(room.rev, fact.rev)
-        self._touched.add(room)
-        room.tell(
-            framed(
-                PresenceFrame(
-                    room=fact.room,
-                    rev=fact.rev,
-                    count=fact.count,
-                    joined=fact.joined,
-                    left=fact.left,
-                    changed=fact.changed,
-                )
-            )
-        )
+        if room.people.take(fact):
+            self._changed.add(room)
+        else:
+            self._refresh_soon(room)
 
     def _renamed(self, _: Event, fact: UserRenamed) -> None:
         own = tuple(self._users.get(fact.user.id, ()))
@@ -226,6 +223,54 @@ class Hub:
         if room := self._rooms.get(fact.room):
             self._touched.add(room)
             room.tell(framed(TypingFrame(room=fact.room, user=fact.user)), held=False)
+
+    # ---------------------------------------------------------------- presence
+
+    def _tell_in_turn(self, room: Room) -> None:
+        """Tell who came and went: at once after a quiet time, else when the interval is over, all in one frame."""
+        if room.telling is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait = room.told + self._settings.presence_interval - loop.time()
+        if wait <= 0:
+            self._tell_people(room)
+        else:
+            room.telling = loop.call_later(wait, self._tell_late, room)
+
+    def _tell_late(self, room: Room) -> None:
+        room.telling = None
+        self._tell_people(room)
+        room.flush()
+
+    def _tell_people(self, room: Room) -> None:
+        people = room.people
+        if not people.changed:
+            return
+        room.told = asyncio.get_running_loop().time()
+        listed = self._settings.lists(people.count)
+        if listed and not people.listed:
+            self._refresh_soon(room)  # the room was large: its clients have no list that could change
+            return
+        room.tell(framed(people.frame(room.name, listed=listed)))
+        self._touched.add(room)
+
+    def _refresh_soon(self, room: Room) -> None:
+        if not room.refreshing:
+            room.refreshing = True
+            self._spawn(self._refresh_members(room))
+
+    async def _refresh_members(self, room: Room) -> None:
+        """Tell members who is here, whatever they knew."""
+        try:
+            found = await self._presence.members(room.name)
+        except DependencyDownError:
+            return  # the next comparison tries again
+        finally:
+            room.refreshing = False
+        if room.people.rev is None or found.rev >= room.people.rev:
+            members = None if found.members is None else [Member(**m) for m in found.members]
+            room.tell(framed(room.people.whole(room.name, members, found.count, found.rev)))
+            room.flush()
 
     # -------------------------------------------------------------------- gaps
 
@@ -297,20 +342,8 @@ class Hub:
             if room := self._rooms.get(name):
                 self._fill_if_needed(room, head)
         for name, rev in revs.items():
-            if (room := self._rooms.get(name)) and rev > room.rev:
-                self._spawn(self._refresh_members(room))
-
-    async def _refresh_members(self, room: Room) -> None:
-        """Tell members who is here, with the newest `rev`: a client that missed a change fetches the rest."""
-        try:
-            found = await self._presence.members(room.name)
-        except DependencyDownError:
-            return  # the next comparison tries again
-        if found.rev > room.rev:
-            room.rev = found.rev
-            frame = {"type": "presence", "room": room.name, "rev": found.rev, "count": found.count}
-            room.tell(framed_json({**frame, "joined": found.members, "left": [], "changed": []}))
-            room.flush()
+            if (room := self._rooms.get(name)) and room.people.rev is not None and rev > room.people.rev:
+                self._refresh_soon(room)
 
     # ----------------------------------------------------------------- helpers
 

@@ -26,9 +26,9 @@ _NAMES_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Who is in a room, as of `rev`."""
+    """Who is in a room, as of `rev`; `members` is None in a large one."""
 
-    members: list[dict[str, str]]
+    members: list[dict[str, str]] | None
     count: int
     rev: int
 
@@ -117,18 +117,30 @@ class Presence(_Neighbour):
 
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__("presence", settings.presence_url, settings)
+        self._limit = {"limit": settings.members_shown} if settings.members_shown else {}
         self.members: Batching[str, Members] = Batching(self._members, most=_MEMBERS_AT_ONCE)
         """Returns who is in a room."""
         self.name_of: Batching[str, str | None] = Batching(self._names, most=_NAMES_AT_ONCE)
         """Returns a user's present name, if presence knows one."""
 
     async def _members(self, rooms: Sequence[str]) -> list[Members]:
-        found = await self.call("POST", "/members", json={"rooms": list(rooms)})
+        found = await self.call("POST", "/members", json={"rooms": list(rooms), **self._limit})
         return [Members(m["members"], m["count"], m["rev"]) for m in map(found["rooms"].__getitem__, rooms)]
 
     async def _names(self, users: Sequence[str]) -> list[str | None]:
         found = await self.call("POST", "/names", json={"users": list(users)}, timeout=0.5)
         return [found["names"].get(user) for user in users]
+
+    async def page(self, room: str, after: str | None, limit: int) -> dict[str, Any]:
+        """Return a page of a room's members in the order of their ids, and whether more follow."""
+        wanted = {"room": room, "after": after or "", "limit": limit}
+        found: dict[str, Any] = await self.call("POST", "/members/page", json=wanted)
+        return found
+
+    async def person(self, user: str) -> dict[str, str] | None:
+        """Return how a user is, as members are described; None for one who is not known."""
+        people: dict[str, dict[str, str]] = (await self.call("POST", "/people", json={"users": [user]}))["people"]
+        return people.get(user)
 
     async def revs(self, rooms: Sequence[str]) -> dict[str, int]:
         """Return the `rev` of each room."""

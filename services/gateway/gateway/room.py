@@ -8,9 +8,12 @@ Trick: frames for the live members are gathered and joined once per room, not on
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from gateway.people import People
 
 MAX_WAITING = 5_000
 """Entries that may wait beyond a gap; the rest is fetched again with the gap."""
@@ -32,13 +35,19 @@ class Joining:
 
 
 class Room:
-    """`seq` is the last entry given to members; None until the first snapshot says where the room stands."""
+    """`seq` is the last entry given to members; None until the first snapshot says where the room stands.
+
+    `told` is when members were told last who is here, by the event loop's clock; `telling` will do it again.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.seq: int | None = None
-        self.rev = 0
+        self.people = People()
+        self.told = 0.0
+        self.telling: asyncio.TimerHandle | None = None
         self.filling = False
+        self.refreshing = False
         self._live: set[Receiver] = set()
         self._joining: dict[Receiver, Joining] = {}
         self._beyond: dict[int, bytes] = {}

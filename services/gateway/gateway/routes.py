@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from gateway.answers import Accepted, Entries, GuestToken, RoomMembers, Rooms, problems, success
+from gateway.answers import Accepted, Entries, GuestToken, Person, RoomMembers, Rooms, problems, success
 from gateway.auth import HTTP_STATUS, AuthError, Identity, Tokens
 from gateway.handlers import Frames, RefusalError
 from gateway.limits import Rates
@@ -18,7 +18,7 @@ from gateway.origins import Origins
 from gateway.rights import EVERYWHERE, Right
 from gateway.settings import GatewaySettings
 from warren.contracts import User, rfc3339
-from warren.contracts.base import MessageId, RoomName, UserName
+from warren.contracts.base import MessageId, RoomName, UserId, UserName
 from warren.contracts.frames import MAX_SEQ
 from warren.errors import DependencyDownError
 
@@ -121,13 +121,27 @@ def router(settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat
 
     @routes.get(
         "/rooms/{room:path}/members",
-        summary="Who is in a room",
+        summary="Who is in a room, page by page",
         responses=success(RoomMembers) | problems(401, 403, 404, 413, 503),
     )
-    async def members(room: RoomName, who: someone) -> dict[str, Any]:
+    async def members(
+        room: RoomName,
+        who: someone,
+        after: UserId | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> dict[str, Any]:
         check_right(who, room, Right.READ)
-        found = await presence.members(room)
-        return {"members": found.members, "count": found.count, "rev": found.rev}
+        return await presence.page(room, after, limit)
+
+    @routes.get(
+        "/users/{user:path}",
+        summary="Whether a user is online or away, or when they were last seen",
+        responses=success(Person) | problems(401, 404, 413, 503),
+    )
+    async def person(user: UserId, _: someone) -> dict[str, Any]:
+        if (found := await presence.person(user)) is None:
+            raise HTTPException(404, "this user was in no room for a long time, or never")
+        return found
 
     @routes.post(
         "/rooms/{room:path}/messages",

@@ -13,6 +13,7 @@ from gateway.settings import GatewaySettings
 from warren.contracts import User
 from warren.contracts.closing import SLOW, CloseCode
 from warren.contracts.frames import Error, Frame, Goodbye
+from warren.contracts.signals import SessionState
 from warren.ids import uuid7
 
 
@@ -50,7 +51,7 @@ class Session:
 
     __slots__ = (
         "_asked", "_count", "_frames", "_limit", "_outbox", "_settled", "_wire", "address", "background", "bad_frames",
-        "closing", "expires", "id", "pending", "rights", "rooms", "user",
+        "closing", "expires", "id", "pending", "rights", "rooms", "status", "user",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, identity: Identity, address: str, settings: GatewaySettings, outbox: Outbox) -> None:
@@ -59,6 +60,7 @@ class Session:
         self.expires = identity.expires.timestamp()
         self.rights = identity.rights
         self.address = address
+        self.status: SessionState = "online"
         self.rooms: dict[str, asyncio.Task[None] | None] = {}
         self.background: set[asyncio.Task[None]] = set()
         self.pending = 0

@@ -70,7 +70,9 @@ class GatewaySettings(Settings):
     pending_messages: int = Field(default=1_000, ge=1)
     """Messages of one socket that may wait for the broker."""
     members_shown: Count = 200
-    """Above that many members a snapshot carries their number only."""
+    """Above that many members clients are told their number only."""
+    presence_interval: Limit = 1
+    """Seconds between two frames that tell a room who came and went; the first after a quiet time comes at once."""
     page: int = Field(default=200, ge=1, le=200)
     """Entries of a snapshot at the most."""
     first_page: int = Field(default=50, ge=1, le=200)
@@ -112,6 +114,10 @@ class GatewaySettings(Settings):
     def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         rights_to_write(value)
         return value
+
+    def lists(self, count: int) -> bool:
+        """Whether a room with so many members has a list of them."""
+        return not self.members_shown or count <= self.members_shown
 
     @property
     def limits(self) -> dict[str, float]:

@@ -1,9 +1,10 @@
 """What this gateway tells presence: sessions and rooms as they come and go, and beats that keep them alive.
 
-Signals go out in rounds, each confirmed before the next: sessions opened, then rooms by partition, then sessions
-closed. So no signal of a session overtakes another, and each kind is bundled. A round that fails is not repeated:
-the whole table of sessions is sent instead, as at the start, after each reconnect, and from time to time in any case:
-presence may have taken this gateway for dead while it was only frozen.
+Signals go out in rounds, each confirmed before the next: sessions opened, then rooms by partition, then who went away
+or came back, then sessions closed. So no signal of a session overtakes another, and each kind is bundled. A round that
+fails is not repeated: the whole table of sessions is sent instead, as at the start, after each reconnect, and from time
+to time in any case. It is sent, too, when beats were late, be it that the gateway was frozen or its network: presence
+may have taken it for dead, and hears it only by a whole table.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from warren.contracts.signals import (
     SessionClosed,
     SessionOpened,
     SessionRow,
+    SessionState,
+    SessionStatus,
     SessionTable,
 )
 from warren.envelope import Event, event
@@ -34,6 +37,8 @@ from warren.topology import EVENTS, room_key
 log = logging.getLogger(__name__)
 
 ROWS_PER_PART = 500
+LATE_BEATS = 2.5
+"""A beat that comes after so many intervals is late; a lease lasts four."""
 
 
 class Signals:
@@ -52,10 +57,12 @@ class Signals:
         self._table = table
         self._opened: list[Event] = []
         self._rooms: list[Event] = []
+        self._statuses: list[Event] = []
         self._closed: list[Event] = []
         self._wake = asyncio.Event()
         self._generation = 0
         self._table_due = 0.0
+        self._beaten = 0.0
         self._began = (now(), time.monotonic())
         self._one_round = asyncio.Lock()
 
@@ -69,9 +76,16 @@ class Signals:
         signal = SessionClosed(gateway=self._gateway, session=session, user=user, time=self._now())
         self._add(self._closed, signal, "session.closed")
 
-    def joined(self, session: str, user: User, room: str) -> None:
+    def status(self, session: str, user: User, status: SessionState) -> None:
+        """Tell that whoever holds a session went away or came back."""
+        signal = SessionStatus(gateway=self._gateway, session=session, user=user, status=status, time=self._now())
+        self._add(self._statuses, signal, "session.status")
+
+    def joined(self, session: str, user: User, room: str, status: SessionState) -> None:
         """Tell that a session entered a room."""
-        signal = RoomJoined(gateway=self._gateway, session=session, user=user, room=room, time=self._now())
+        signal = RoomJoined(
+            gateway=self._gateway, session=session, user=user, room=room, status=status, time=self._now()
+        )
         self._add(self._rooms, signal, room_key("signal", room, self._settings.partitions))
 
     def left(self, session: str, user: User, room: str) -> None:
@@ -88,6 +102,7 @@ class Signals:
                     await self._publish_table()
                 else:
                     await self._publish(self._beat(None))
+                self._note_beat()
                 await self._rounds_until_next_beat()
             except DependencyDownError as e:
                 self._generation = 0
@@ -126,15 +141,15 @@ class Signals:
     async def _round(self) -> None:
         async with self._one_round:
             self._wake.clear()
-            opened, rooms, closed = self._opened, self._rooms, self._closed
-            self._opened, self._rooms, self._closed = [], [], []
-            for phase in (opened, rooms, closed):
+            phases = self._opened, self._rooms, self._statuses, self._closed
+            self._opened, self._rooms, self._statuses, self._closed = [], [], [], []
+            for phase in phases:
                 await self._publisher.publish_all(phase)
 
     async def _publish_table(self) -> None:
         generation = self._link.generation
         rows = list(self._table())
-        for pending in (self._opened, self._rooms, self._closed):
+        for pending in (self._opened, self._rooms, self._statuses, self._closed):
             pending.clear()  # the table has it all
         parts = max(1, -(-len(rows) // ROWS_PER_PART))
         name = uuid7()
@@ -144,6 +159,12 @@ class Signals:
         self._generation = generation
         self._table_due = time.monotonic() + self._settings.table_seconds
         log.info("told presence of all sessions", extra={"fields": {"sessions": len(rows), "parts": parts}})
+
+    def _note_beat(self) -> None:
+        """Make the table due when this beat came so late that a lease may have run out."""
+        before, self._beaten = self._beaten, time.monotonic()
+        if self._beaten - before > LATE_BEATS * self._settings.beat_seconds:
+            self._table_due = 0.0
 
     def _beat(self, table: SessionTable | None) -> GatewayBeat:
         return GatewayBeat(gateway=self._gateway, sessions=len(self._table()), time=now(), table=table)

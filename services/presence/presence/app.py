@@ -9,19 +9,27 @@ from presence.routes import router
 from presence.settings import PresenceSettings
 from presence.views import Views
 from warren.consuming import Consuming
-from warren.contracts.signals import GatewayBeat, RenameUser, RoomJoined, RoomLeft, SessionClosed, SessionOpened
+from warren.contracts.signals import (
+    GatewayBeat,
+    RenameUser,
+    RoomJoined,
+    RoomLeft,
+    SessionClosed,
+    SessionOpened,
+    SessionStatus,
+)
 from warren.http import create_app, service_token
 from warren.messaging import accept
 from warren.runtime import Service
 from warren.storage import Mongo
 
-SIGNALS = (SessionOpened, SessionClosed, RoomJoined, RoomLeft, GatewayBeat, RenameUser)
+SIGNALS = (SessionOpened, SessionStatus, SessionClosed, RoomJoined, RoomLeft, GatewayBeat, RenameUser)
 
 
 def build(settings: PresenceSettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
-    repository = Repository(mongo.database)
+    repository = Repository(mongo.database, seen_days=settings.seen_days)
     consuming = Consuming(settings, mongo, prepare=repository.prepare)
     presence = Presence(repository, consuming.facts, partitions=settings.partitions, lease=settings.lease)
     [queue] = settings.topology.of(settings.service)

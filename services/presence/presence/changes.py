@@ -5,9 +5,10 @@ Only what was touched is looked at, so a batch costs as much as it changes, howe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from presence.records import Seen
 from warren.contracts.events import Member, PresenceChanged
 from warren.envelope import Event
 
@@ -34,13 +35,15 @@ class Changes:
     """What was touched, each as it was before.
 
     `rooms`: by room and user id the member, None for one who was not there. `sessions`: whether it was stored
-    before. `names`: users with a new rename. `gateways`: incarnations that died or came back to life. `causes`: by
-    room the first event that touched it; `cause` is the event in work.
+    before. `names`: users with a new rename. `gone`: users who left their last room, some of them back meanwhile.
+    `gateways`: incarnations that died or came back to life. `causes`: by room the first event that touched it; `cause`
+    is the event in work.
     """
 
     rooms: dict[str, dict[str, Member | None]] = field(default_factory=dict)
     sessions: dict[str, bool] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    gone: dict[str, Seen] = field(default_factory=dict)
     gateways: set[str] = field(default_factory=set)
     causes: dict[str, Event] = field(default_factory=dict)
     cause: Event | None = None
@@ -59,8 +62,17 @@ class Changes:
         self.sessions.setdefault(session, stored)
 
 
-def diff(room: str, before: Mapping[str, Member | None], now: Mapping[str, Member], count: int) -> Diff | None:
-    """Compare those who were touched, by user id, with how they are `now`; None if all is as it was."""
+def diff(
+    room: str,
+    before: Mapping[str, Member | None],
+    now: Mapping[str, Member],
+    count: int,
+    elsewhere: Callable[[Member], Member],
+) -> Diff | None:
+    """Compare those who were touched, by user id, with how they are `now`; None if all is as it was.
+
+    `elsewhere` says how one is who has left.
+    """
     joined: list[Member] = []
     left: list[Member] = []
     changed: list[Member] = []
@@ -69,7 +81,7 @@ def diff(room: str, before: Mapping[str, Member | None], now: Mapping[str, Membe
         if was is None and member is not None:
             joined.append(member)
         elif was is not None and member is None:
-            left.append(was)
+            left.append(elsewhere(was))
         elif was is not None and member is not None and was != member:
             changed.append(member)
     if not (joined or left or changed):

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
@@ -22,8 +23,17 @@ from presence.metrics import GATEWAYS, ROOMS, SESSIONS
 from presence.records import Rename, Stored, Write
 from presence.tables import Table, Tables
 from presence.term import Term
+from warren.contracts import now
 from warren.contracts.events import PresenceChanged, UserRenamed
-from warren.contracts.signals import GatewayBeat, RenameUser, RoomJoined, RoomLeft, SessionClosed, SessionSignal
+from warren.contracts.signals import (
+    GatewayBeat,
+    RenameUser,
+    RoomJoined,
+    RoomLeft,
+    SessionClosed,
+    SessionSignal,
+    SessionStatus,
+)
 from warren.envelope import Event, event
 from warren.observability.tracing import event_spans
 from warren.topology import EVENTS, room_key
@@ -90,8 +100,9 @@ class Presence:
             if term is None:  # whoever is active now has leases of its own
                 return
             with self._forgetting(), term.changing() as changes:
-                for gateway in term.leases.take_expired(at):
-                    sessions = term.state.expire(gateway, changes)
+                for gateway, heard in term.leases.take_expired(at).items():
+                    silent = timedelta(seconds=self._clock() - heard)
+                    sessions = term.state.expire(gateway, now() - silent, changes)
                     self._tables.done(gateway)
                     log.warning("a gateway is dead", extra={"fields": {"gateway": gateway, "sessions": sessions}})
                 await self._finish(term, changes, [])
@@ -132,6 +143,8 @@ class Presence:
                 state.joined(data, changes)
             case RoomLeft():
                 state.left(data, changes)
+            case SessionStatus():
+                state.status(data, changes)
             case SessionClosed():
                 state.closed(data, changes)
             case RenameUser():

@@ -44,9 +44,9 @@ class Leases:
         """Give every known gateway a whole lease."""
         self._heard = dict.fromkeys(self._heard, now)
 
-    def take_expired(self, at: float) -> list[str]:
-        """Return, and forget, those whose lease had run out at that time."""
-        expired = [g for g, heard in self._heard.items() if heard + self._seconds <= at]
+    def take_expired(self, at: float) -> dict[str, float]:
+        """Return, and forget, those whose lease had run out at that time, with when they were last heard of."""
+        expired = {g: heard for g, heard in self._heard.items() if heard + self._seconds <= at}
         for gateway in expired:
             del self._heard[gateway]
         return expired

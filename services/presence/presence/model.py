@@ -12,17 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 from presence.changes import Changes, Diff, diff
-from presence.records import Rename, StoredSession
+from presence.records import Rename, Seen, StoredSession
 from presence.tables import Table
 from warren.contracts import User
-from warren.contracts.events import Member, UserRenamed
-from warren.contracts.signals import RoomJoined, RoomLeft, SessionClosed
+from warren.contracts.events import Member, Status, UserRenamed
+from warren.contracts.signals import RoomJoined, RoomLeft, SessionClosed, SessionRow, SessionState, SessionStatus
 
 MAX_MARKS = 100_000
 """How many ended sessions and stays are remembered, against late signals of theirs."""
+
+MAX_EARLY = 10_000
+"""How many statuses of sessions in no room are remembered."""
 
 MAX_NAMES = 100_000
 """How many users' renames are kept in memory, present users not counted."""
@@ -36,25 +38,32 @@ _WHOLE_SESSION = ""
 
 @dataclass(slots=True)
 class Person:
-    """A user who is in some room: `rooms` counts the sessions (devices) there."""
+    """A user who is in some room: `rooms` counts the sessions (devices) there.
+
+    Online if any session is; else away, and `seen` says when it was otherwise.
+    """
 
     id: str
     name: str
+    status: Status = "online"
+    seen: datetime | None = None
     rooms: dict[str, int] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
 
     def member(self) -> Member:
-        """Return the user as rooms see it. Being away or offline will be told here."""
-        return Member(id=self.id, name=self.name)
+        """Return the user as rooms see it."""
+        return Member.model_construct(id=self.id, name=self.name, status=self.status, seen=self.seen)
 
 
 @dataclass(slots=True)
 class Session:
-    """One socket that is in some room; `rooms` says since when."""
+    """One socket that is in some room; `rooms` says since when, `since` of when its status is."""
 
     id: str
     gateway: str
     person: Person
+    status: SessionState
+    since: datetime
     rooms: dict[str, datetime] = field(default_factory=dict)
 
 
@@ -71,11 +80,13 @@ class State:
         self.dead: set[str] = set(dead)
         self._rooms: dict[str, dict[str, Person]] = {}
         self._gateways: dict[str, dict[str, Session]] = {}
+        self._early: dict[str, SessionStatus] = {}
         self._marks: dict[tuple[str, str], datetime] = {}
         nothing = Changes()
         for stored in sessions:
             person = self.people.setdefault(stored.user.id, Person(stored.user.id, stored.user.name))
-            session = self._add(stored.id, stored.gateway, person)
+            session = self._add(Session(stored.id, stored.gateway, person, stored.status, stored.since))
+            self._settle(person, stored.seen or stored.since, nothing)
             for room, since in stored.rooms.items():
                 self._enter(session, room, since, nothing)
 
@@ -89,9 +100,9 @@ class State:
         """How many rooms have members."""
         return len(self._rooms)
 
-    def members(self, room: str, limit: int | None = None) -> list[Member]:
-        """Return who is in a room, at most `limit` of them, in the order of their coming."""
-        return [p.member() for p in islice(self._rooms.get(room, {}).values(), limit)]
+    def members(self, room: str) -> list[Member]:
+        """Return who is in a room, in the order of their coming."""
+        return [p.member() for p in self._rooms.get(room, {}).values()]
 
     def count(self, room: str) -> int:
         """Return how many users are in a room."""
@@ -103,7 +114,13 @@ class State:
         if found is None:
             return None
         user = User.model_construct(id=found.person.id, name=found.person.name)
-        return StoredSession(found.id, found.gateway, user, dict(found.rooms))
+        person = found.person
+        return StoredSession(found.id, found.gateway, user, dict(found.rooms), found.status, found.since, person.seen)
+
+    def user(self, user: str) -> Member | None:
+        """Return how a user is, None for one who is in no room."""
+        person = self.people.get(user)
+        return person.member() if person else None
 
     def joined(self, signal: RoomJoined, changes: Changes) -> None:
         """Apply `room.joined`."""
@@ -111,7 +128,21 @@ class State:
             return
         gone = self._marks.get((signal.session, signal.room))
         if gone is None or gone <= signal.time:
-            self._join(signal.gateway, signal.session, signal.user, signal.room, signal.time, changes)
+            row = SessionRow.model_construct(session=signal.session, user=signal.user, status=signal.status)
+            self._join(signal.gateway, row, signal.room, signal.time, changes)
+
+    def status(self, signal: SessionStatus, changes: Changes) -> None:
+        """Apply `session.status`; that of a session in no room waits, for a signal that enters one may come late."""
+        if signal.gateway in self.dead:
+            return
+        if (session := self.sessions.get(signal.session)) is not None:
+            self._turn(session, signal.status, signal.time, changes)
+        elif (early := self._early.pop(signal.session, signal)).time > signal.time:
+            self._early[signal.session] = early
+        else:
+            self._early[signal.session] = signal
+            if len(self._early) > MAX_EARLY:
+                del self._early[next(iter(self._early))]
 
     def left(self, signal: RoomLeft, changes: Changes) -> None:
         """Apply `room.left`."""
@@ -123,7 +154,7 @@ class State:
             return
         self._mark(signal.session, signal.room, signal.time)
         if session is not None and since is not None:
-            self._leave(session, signal.room, changes)
+            self._leave(session, signal.room, signal.time, changes)
 
     def closed(self, signal: SessionClosed, changes: Changes) -> None:
         """Apply `session.closed`."""
@@ -131,7 +162,7 @@ class State:
             return
         self._mark(signal.session, _WHOLE_SESSION, signal.time)
         if (session := self.sessions.get(signal.session)) is not None:
-            self._end(session, changes)
+            self._end(session, signal.time, changes)
 
     def table(self, table: Table, changes: Changes) -> None:
         """Apply a gateway's whole table: what it does not list is gone; a dead gateway lives again."""
@@ -143,20 +174,23 @@ class State:
             rooms = listed.get(session.id, frozenset())
             for room in [r for r, since in session.rooms.items() if r not in rooms and since < table.time]:
                 self._mark(session.id, room, table.time)
-                self._leave(session, room, changes)
+                self._leave(session, room, table.time, changes)
         for row in table.rows:
             for room in row.rooms:
                 gone = self._marks.get((row.session, room))
                 if gone is None or gone < table.time:
-                    self._join(table.gateway, row.session, row.user, room, table.time, changes)
+                    self._join(table.gateway, row, room, table.time, changes)
 
-    def expire(self, gateway: str, changes: Changes) -> int:
-        """Declare a gateway dead: its sessions (returns how many) are gone, its later signals have no effect."""
+    def expire(self, gateway: str, heard: datetime, changes: Changes) -> int:
+        """Declare a gateway dead: its sessions (returns how many) are gone, its later signals have no effect.
+
+        `heard` is when it was last heard: till then its users were there.
+        """
         self.dead.add(gateway)
         changes.gateways.add(gateway)
         sessions = list(self._gateways.get(gateway, {}).values())
         for session in sessions:
-            self._end(session, changes)
+            self._end(session, heard, changes)
             changes.sessions.pop(session.id)  # the store deletes them all at once
         return len(sessions)
 
@@ -184,11 +218,17 @@ class State:
 
     def diffs(self, changes: Changes) -> list[Diff]:
         """Return the difference of each room that `changes` has touched and that is not as before."""
+
+        def elsewhere(was: Member) -> Member:
+            gone = changes.gone.get(was.id)
+            seen = gone.time if gone else None
+            return self.user(was.id) or Member.model_construct(id=was.id, name=was.name, status="offline", seen=seen)
+
         found = []
         for room, before in changes.rooms.items():
             people = self._rooms.get(room, {})
             now = {user: people[user].member() for user in before if user in people}
-            if (one := diff(room, before, now, len(people))) is not None:
+            if (one := diff(room, before, now, len(people), elsewhere)) is not None:
                 found.append(one)
         return found
 
@@ -202,34 +242,64 @@ class State:
                 members[user] = member
         return members
 
+    def count_before(self, room: str, changes: Changes) -> int:
+        """Return how many users were in a room before `changes`."""
+        people, touched = self._rooms.get(room, {}), changes.rooms.get(room, {})
+        return len(people) + sum((was is not None) - (user in people) for user, was in touched.items())
+
     def trim(self) -> None:
         """Drop what is remembered of absent users when it is too much."""
         if len(self.names) > len(self.people) + MAX_NAMES:
             self.names = {u: n for u, n in self.names.items() if u in self.people}
 
-    def _join(self, gateway: str, session_id: str, user: User, room: str, time: datetime, changes: Changes) -> None:
-        if (session_id, _WHOLE_SESSION) in self._marks:
+    def _join(self, gateway: str, row: SessionRow, room: str, time: datetime, changes: Changes) -> None:
+        if (row.session, _WHOLE_SESSION) in self._marks:
             return
-        session = self.sessions.get(session_id)
+        user, session = row.user, self.sessions.get(row.session)
         if session is None:
             renamed = self.names.get(user.id)
             name = renamed.name if renamed else user.name
             person = self.people.setdefault(user.id, Person(user.id, name))
             if person.name != name:
                 self._call(person, name, changes)
-            changes.note(session_id, stored=False)
-            session = self._add(session_id, gateway, person)
+            changes.note(row.session, stored=False)
+            session = self._add(Session(row.session, gateway, person, row.status, time))
+            self._settle(person, time, changes)
+            if (early := self._early.pop(row.session, None)) is not None:
+                self._turn(session, early.status, early.time, changes)
+        else:
+            self._turn(session, row.status, time, changes)
         if room in session.rooms:
             session.rooms[room] = max(session.rooms[room], time)  # not worth a write
             return
-        changes.note(session_id, stored=True)
+        changes.note(row.session, stored=True)
         self._enter(session, room, time, changes)
 
-    def _add(self, session_id: str, gateway: str, person: Person) -> Session:
-        session = self.sessions[session_id] = Session(session_id, gateway, person)
-        person.sessions[session_id] = session
-        self._gateways.setdefault(gateway, {})[session_id] = session
+    def _add(self, session: Session) -> Session:
+        self.sessions[session.id] = session.person.sessions[session.id] = session
+        self._gateways.setdefault(session.gateway, {})[session.id] = session
         return session
+
+    def _turn(self, session: Session, status: SessionState, time: datetime, changes: Changes) -> None:
+        """Give a session its status as of `time`, unless a later one is known."""
+        if time < session.since:
+            return
+        session.since = time
+        if status != session.status:
+            session.status = status
+            changes.note(session.id, stored=True)
+            self._settle(session.person, time, changes)
+
+    def _settle(self, person: Person, time: datetime, changes: Changes) -> None:
+        """Make a user what the sessions say, as of `time`."""
+        status: Status = "online" if any(s.status == "online" for s in person.sessions.values()) else "away"
+        if status == person.status:
+            return
+        for room in person.rooms:
+            changes.touch(room, person.id, person.member())
+        for session in person.sessions:
+            changes.note(session, stored=True)
+        person.status, person.seen = status, None if status == "online" else time
 
     def _enter(self, session: Session, room: str, since: datetime, changes: Changes) -> None:
         person = session.person
@@ -240,11 +310,11 @@ class State:
             self._rooms.setdefault(room, {})[person.id] = person
         person.rooms[room] = devices + 1
 
-    def _end(self, session: Session, changes: Changes) -> None:
+    def _end(self, session: Session, time: datetime, changes: Changes) -> None:
         for room in list(session.rooms):
-            self._leave(session, room, changes)
+            self._leave(session, room, time, changes)
 
-    def _leave(self, session: Session, room: str, changes: Changes) -> None:
+    def _leave(self, session: Session, room: str, time: datetime, changes: Changes) -> None:
         person = session.person
         changes.note(session.id, stored=True)
         del session.rooms[room]
@@ -257,8 +327,11 @@ class State:
         if not session.rooms:
             del self.sessions[session.id], person.sessions[session.id]
             _remove(self._gateways, session.gateway, session.id)
-            if not person.sessions:
+            if person.sessions:
+                self._settle(person, time, changes)
+            else:
                 del self.people[person.id]
+                changes.gone[person.id] = Seen(person.name, person.seen or time)
 
     def _call(self, person: Person, name: str, changes: Changes) -> None:
         for room in person.rooms:

@@ -7,16 +7,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from warren.contracts import User
+from warren.contracts.signals import SessionState
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A session as it is stored. The name is the user's present one, the same in all sessions of a user."""
+    """A session as it is stored, its status as of `since`.
+
+    The name is the user's present one and `seen` when the user, now away, was last online: the same in all sessions
+    of a user.
+    """
 
     id: str
     gateway: str
     user: User
     rooms: Mapping[str, datetime]
+    status: SessionState
+    since: datetime
+    seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When a user who is gone was last online, and under which name."""
+
+    name: str
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +66,6 @@ class Write:
     changed: Sequence[StoredSession] = ()
     removed: Sequence[str] = ()
     renames: Mapping[str, Rename] = field(default_factory=dict)
+    seen: Mapping[str, Seen] = field(default_factory=dict)
     died: Sequence[str] = ()
     revived: Sequence[str] = ()

@@ -1,7 +1,8 @@
 """Who is where, in the store (database `warren_presence`).
 
 Collection `sessions`: a document per session that is in some room. `rooms`: each room's `rev`, for ever. `users`: the
-last rename of each user who ever had one. `gateways`: incarnations declared dead, forgotten after a day.
+last rename of each user who ever had one. `seen`: when users who are gone were last online, forgotten after some weeks.
+`gateways`: incarnations declared dead, forgotten after a day.
 
 A batch takes several writes, and no transaction (a single MongoDB node has none). So collection `journal`, one
 document, goes first: it says which `rev` each changed room is about to have, and its number, one up per batch, lets
@@ -21,7 +22,7 @@ from typing import Any
 from pymongo import ASCENDING, DeleteOne, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from presence.records import Rename, Stored, StoredSession, Write
+from presence.records import Rename, Seen, Stored, StoredSession, Write
 from warren.contracts import User, now
 from warren.contracts.events import Member
 from warren.errors import DeposedError
@@ -32,17 +33,20 @@ IDS_PER_QUERY = 100
 """The embedded store gets slow with long lists of ids."""
 
 _DUPLICATE = 11000
+_PERSON = {"user": 1, "seen": 1}
 _JOURNAL = {"_id": "journal"}
 
 
 class Repository:
     """Reads and writes presence; every write is durable when it returns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, seen_days: int) -> None:
+        self._seen_seconds = seen_days * 86_400
         self._journal = database["journal"]
         self._sessions = database["sessions"]
         self._rooms = database["rooms"]
         self._users = database["users"]
+        self._seen = database["seen"]
         self._gateways = database["gateways"]
 
     async def prepare(self) -> None:
@@ -52,10 +56,14 @@ class Repository:
                 [
                     IndexModel([("rooms.room", ASCENDING)], name="room"),
                     IndexModel([("gateway", ASCENDING)], name="gateway"),
+                    IndexModel([("user.id", ASCENDING)], name="user"),
                 ]
             )
             await self._gateways.create_indexes(
                 [IndexModel([("dead", ASCENDING)], name="forgotten", expireAfterSeconds=TOMBSTONE_SECONDS)]
+            )
+            await self._seen.create_indexes(
+                [IndexModel([("time", ASCENDING)], name="forgotten", expireAfterSeconds=self._seen_seconds)]
             )
 
     async def load(self) -> Stored:
@@ -97,6 +105,7 @@ class Repository:
                     *(DeleteOne({"_id": s}) for s in write.removed),
                 ],
             )
+            await self._bulk(self._seen, [_seen_write(u, s) for u, s in write.seen.items()])
             await self._bulk(
                 self._rooms, [UpdateOne({"_id": r}, {"$set": {"rev": rev}}, True) for r, rev in write.revs.items()]
             )
@@ -117,9 +126,19 @@ class Repository:
         """Return a room's `rev` and members."""
         revs = await self.revs([room])
         with store_errors():
-            found = await self._sessions.find({"rooms.room": room}, {"user": 1}).to_list(None)
-        members = {d["user"]["id"]: Member.model_construct(**d["user"], status="online") for d in found}
-        return revs[room], list(members.values())
+            found = await self._sessions.find({"rooms.room": room}, _PERSON).to_list(None)
+        return revs[room], [_member(d) for d in {d["user"]["id"]: d for d in found}.values()]
+
+    async def people(self, users: Iterable[str]) -> dict[str, Member]:
+        """Return how each user is who is somewhere, or who was and is not forgotten."""
+        wanted = list(users)
+        people: dict[str, Member] = {
+            d["_id"]: Member.model_construct(id=d["_id"], name=d["name"], status="offline", seen=d["time"])
+            for d in await self._some(self._seen, wanted)
+        }
+        with store_errors():
+            here = await self._sessions.find({"user.id": {"$in": wanted}}, _PERSON).to_list(None)
+        return people | {d["user"]["id"]: _member(d) for d in here}
 
     @staticmethod
     async def _bulk(collection: Any, writes: Sequence[Any]) -> None:
@@ -152,15 +171,30 @@ def _rename_write(user: str, rename: Rename) -> UpdateOne:
     return UpdateOne({"_id": user}, {"$set": document}, upsert=True)
 
 
+def _seen_write(user: str, seen: Seen) -> UpdateOne:
+    return UpdateOne({"_id": user}, {"$set": {"name": seen.name, "time": seen.time}}, upsert=True)
+
+
 def _document(session: StoredSession) -> Document:
     return {
         "_id": session.id,
         "gateway": session.gateway,
         "user": {"id": session.user.id, "name": session.user.name},
+        "seen": session.seen,
+        "status": {"value": session.status, "time": session.since},
         "rooms": [{"room": room, "time": since} for room, since in session.rooms.items()],
     }
 
 
 def _session(document: Document) -> StoredSession:
     rooms: dict[str, datetime] = {r["room"]: r["time"] for r in document["rooms"]}
-    return StoredSession(document["_id"], document["gateway"], User.model_construct(**document["user"]), rooms)
+    user, status = User.model_construct(**document["user"]), document["status"]
+    return StoredSession(
+        document["_id"], document["gateway"], user, rooms, status["value"], status["time"], document["seen"]
+    )
+
+
+def _member(document: Document) -> Member:
+    """Return the user of a session."""
+    seen = document["seen"]
+    return Member.model_construct(**document["user"], status="away" if seen else "online", seen=seen)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 
 from presence.changes import Changes, Diff
 from presence.lease import Leases
@@ -71,7 +70,8 @@ class Term:
             elif was_stored:
                 removed.append(session)
         renames = {user: rename for user in changes.names if (rename := state.names[user]) is not None}
-        if not (diffs or new or changed or removed or renames or changes.gateways):
+        seen = {user: gone for user, gone in changes.gone.items() if user not in state.people}
+        if not (diffs or new or changed or removed or renames or seen or changes.gateways):
             return None
         return Write(
             self._number + 1,
@@ -80,6 +80,7 @@ class Term:
             changed,
             removed,
             renames,
+            seen,
             [g for g in changes.gateways if g in state.dead],
             [g for g in changes.gateways if g not in state.dead],
         )
@@ -90,9 +91,10 @@ class Term:
         self.revs.update(write.revs)
         self._changes = None
 
-    def members(self, room: str, limit: int) -> tuple[list[Member], int]:
-        """Return at most `limit` members of a room as it is stored, and how many there are."""
+    def members(self, room: str, limit: int) -> tuple[list[Member] | None, int]:
+        """Return the members of a room as it is stored, None if there are more than `limit`, and how many there are."""
         if self._changes is not None and room in self._changes.rooms:
-            before = self.state.before(room, self._changes)
-            return list(islice(before.values(), limit)), len(before)
-        return self.state.members(room, limit), self.state.count(room)
+            count = self.state.count_before(room, self._changes)
+            return (list(self.state.before(room, self._changes).values()) if count <= limit else None), count
+        count = self.state.count(room)
+        return (self.state.members(room) if count <= limit else None), count

@@ -6,8 +6,10 @@ half heartbeats; till then it may answer with an older, but consistent, state.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Protocol
 
 from presence.handlers import Presence
@@ -18,9 +20,9 @@ from warren.contracts.events import Member
 
 @dataclass(frozen=True, slots=True)
 class RoomView:
-    """A room as of `rev`: `count` are there, `members` may be fewer."""
+    """A room as of `rev`: `count` are there; `members` is None where that are too many to list."""
 
-    members: Sequence[Member]
+    members: Sequence[Member] | None
     count: int
     rev: int
 
@@ -41,14 +43,26 @@ class Views:
         self._queue = queue
 
     async def room(self, room: str, limit: int) -> RoomView:
-        """Return who is in a room."""
+        """Return who is in a room, their number only if there are more than `limit`."""
         if (term := self._term) is not None:
             await self._learn(term, [room])
             if term is self._term:
                 members, count = term.members(room, limit)
                 return RoomView(members, count, term.revs[room])
         rev, everyone = await self._repository.room(room)
-        return RoomView(everyone[:limit], len(everyone), rev)
+        return RoomView(everyone if len(everyone) <= limit else None, len(everyone), rev)
+
+    async def page(self, room: str, after: str, limit: int) -> tuple[RoomView, bool]:
+        """Return the first `limit` members whose ids come after `after`, and whether there are more."""
+        whole = await self.room(room, sys.maxsize)
+        found = nsmallest(limit + 1, (m for m in whole.members or () if m.id > after), key=lambda m: m.id)
+        return RoomView(found[:limit], whole.count, whole.rev), len(found) > limit
+
+    async def people(self, users: Sequence[str]) -> dict[str, Member]:
+        """Return how each user is; one who was in no room for long is not known."""
+        term = self._term
+        here = {user: found for user in users if (found := term.state.user(user))} if term else {}
+        return await self._repository.people([u for u in users if u not in here]) | here
 
     async def revs(self, rooms: Sequence[str]) -> dict[str, int]:
         """Return the `rev` of each room, 0 for one where nobody ever was."""

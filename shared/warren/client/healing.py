@@ -55,7 +55,7 @@ class Healer:
 
     async def _members(self, room: Room) -> bool:
         got = await self.rest.members(room.name, self.token())
-        room.replace_members(got.get("members"), got["count"], got["rev"])
+        room.replace_members(None if got["truncated"] else got["members"], got["count"], got["rev"])
         self.emit({"type": "members", "room": room.name})
         return not room.stale
 

@@ -68,7 +68,7 @@ class Rest:
         return rooms
 
     async def members(self, room: str, token: str | None = None) -> Frame:
-        """Return `{"members","count","rev"}` of a room."""
+        """Return `{"members","count","rev","truncated"}` of a room: those with the first 200 ids."""
         return await self._call("GET", f"{_path(room)}/members", token)
 
     async def entries(

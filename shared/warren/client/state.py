@@ -113,8 +113,12 @@ class Room:
     def presence(self, change: Frame) -> bool:
         """Take a `presence` frame; return whether it was applied (else it is old, or members are stale)."""
         rev: int = change["rev"]
-        if rev <= self.rev:
+        if rev < self.rev or (rev == self.rev and "members" not in change):
             return False
+        if "members" in change or not change.keys() & {"joined", "left", "changed"}:
+            # everyone, or in a large room the number only
+            self.replace_members(change.get("members"), change["count"], rev)
+            return True
         if self.members is None:
             self.rev, self.count = rev, change["count"]
             return True
@@ -136,8 +140,10 @@ class Room:
 
     def _apply_changes(self) -> bool:
         applied = False
-        while (change := self._changes.pop(self.rev + 1, None)) is not None:
-            self.rev, self.count, applied = self.rev + 1, change["count"], True
+        for rev, change in sorted(self._changes.items()):
+            if rev <= self.rev or change.get("since", rev - 1) > self.rev:
+                continue
+            self.rev, self.count, applied = rev, change["count"], True
             if self.members is not None:
                 for member in (*change.get("joined", ()), *change.get("changed", ())):
                     self.members[member["id"]] = member

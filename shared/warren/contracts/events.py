@@ -56,15 +56,20 @@ class MessageRejected(Contract):
     message: str
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 Status = Literal["online", "away", "offline"]
 
 
 class Member(Model):
-    """Someone in a room."""
+    """Someone in a room, or someone who was: `seen` says when one who is not online was so last, where it is known."""
 
     id: str
     name: UserName
     status: Status = "online"
+    seen: Time | None = Field(default=None, exclude_if=_is_none)
 
 
 @contract

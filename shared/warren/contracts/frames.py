@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from warren.contracts.base import MessageId, RoomName, Seq, Time, User, UserName
 from warren.contracts.events import Member
+from warren.contracts.signals import SessionState
 from warren.errors import ContractError
 
 MAX_SEQ = 2**53 - 1
@@ -83,6 +84,13 @@ class Rename(ClientFrame):
     name: UserName
 
 
+class Status(ClientFrame):
+    """Tell whether someone is there: `away` when nobody has touched the device for a while."""
+
+    type: Literal["status"]
+    status: SessionState
+
+
 class Typing(ClientFrame):
     """Tell the room that one is writing."""
 
@@ -106,14 +114,14 @@ class Ping(ClientFrame):
 Change = Message | Edit | Delete
 """What asks for an entry in a room's log."""
 
-AnyClientFrame = Annotated[Join | Leave | Change | Rename | Typing | Token | Ping, Field(discriminator="type")]
-CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "typing", "token", "ping")
+AnyClientFrame = Annotated[Join | Leave | Change | Rename | Status | Typing | Token | Ping, Field(discriminator="type")]
+CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "status", "typing", "token", "ping")
 """The types of frames that clients send."""
 
-_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Typing | Token | Ping] = TypeAdapter(AnyClientFrame)
+_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Status | Typing | Token | Ping] = TypeAdapter(AnyClientFrame)
 
 
-def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Typing | Token | Ping:
+def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Status | Typing | Token | Ping:
     """Read a client's frame, or raise `ContractError` with a sentence for the client's developer."""
     try:
         return _CLIENT.validate_json(text)
@@ -229,15 +237,21 @@ class Rejected(Frame):
 
 
 class Presence(Frame):
-    """Who came, went, changed; what is not above the snapshot's `rev` is dropped, a gap asks for members."""
+    """Who is in a room at `rev`, in one of three ways.
+
+    With `since`: who came, went or changed after that rev; a client that knows less has a gap and asks for members.
+    With `members`: everyone, in place of what was known. With neither: the number only, the room is large.
+    """
 
     type: Literal["presence"] = "presence"
     room: RoomName
     rev: int
+    since: int | None = None
     count: int
-    joined: tuple[Member, ...] = ()
-    left: tuple[Member, ...] = ()
-    changed: tuple[Member, ...] = ()
+    joined: tuple[Member, ...] | None = None
+    left: tuple[Member, ...] | None = None
+    changed: tuple[Member, ...] | None = None
+    members: tuple[Member, ...] | None = None
 
 
 class Renamed(Frame):

@@ -1,15 +1,22 @@
 """Signals: what gateways tell presence. Exchange `warren.events`.
 
-Keys: `signal.<partition>` for rooms, `session.opened|closed`, `gateway.beat`, `user.rename`.
+Keys: `signal.<partition>` for rooms, `session.opened|status|closed`, `gateway.beat`, `user.rename`.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from warren.contracts.base import Contract, Model, RoomName, Time, User, UserName, contract
+
+SessionState = Literal["online", "away"]
+"""Whether someone is there behind a socket. Signals leave `online` out: it is the rule."""
+
+
+def _is_rule(status: SessionState) -> bool:
+    return status == "online"
 
 
 class SessionSignal(Contract):
@@ -36,11 +43,20 @@ class SessionClosed(SessionSignal):
 
 
 @contract
+class SessionStatus(SessionSignal):
+    """Who holds the socket went away, or came back."""
+
+    TYPE: ClassVar[str] = "session.status.v1"
+    status: SessionState
+
+
+@contract
 class RoomJoined(SessionSignal):
     """A session entered a room."""
 
     TYPE: ClassVar[str] = "room.joined.v1"
     room: RoomName
+    status: SessionState = Field(default="online", exclude_if=_is_rule)
 
 
 @contract
@@ -57,6 +73,7 @@ class SessionRow(Model):
     session: str
     user: User
     rooms: tuple[RoomName, ...] = ()
+    status: SessionState = Field(default="online", exclude_if=_is_rule)
 
 
 class SessionTable(Model):

@@ -1,5 +1,6 @@
 /** The page: puts the client, the store and the views together. */
 
+import { watchAttendance } from "./attendance.js";
 import { Client, initialState } from "./client.js";
 import { hashOf, roomInAddress } from "./router.js";
 import { forget, isForeign, session } from "./session.js";
@@ -104,6 +105,7 @@ function enter() {
   client.start(roomInAddress() ?? lasting.get("active") ?? DEFAULT_ROOM);
   follow();
   addEventListener("hashchange", follow);
+  watchAttendance((status) => client.attend(status));
   setInterval(() => document.hidden || client.refreshDirectory(), DIRECTORY_EVERY);
 }
 

@@ -42,6 +42,7 @@ export class Client {
   #asked = new Map(); // ref → {kind, room or name}
   #typed = new Map(); // room → when it was told last
   #shown = null; // the token that the server has seen last
+  #status = "online";
   #following = true; // whether the active room is shown at its end
   #delivery = new Delivery({
     send: (frame) => this.#connection.send(frame),
@@ -179,6 +180,12 @@ export class Client {
     this.#connection.send({ type: "typing", room: name });
   }
 
+  /** Whether someone is at the page: `online` or `away`; told again after each reconnect. */
+  attend(status) {
+    this.#status = status;
+    this.#connection.send({ type: "status", status });
+  }
+
   /** Go by another name; false if there is no connection. */
   rename(name) {
     return this.#ask({ type: "rename", name }, { kind: "rename", name });
@@ -210,6 +217,7 @@ export class Client {
     this.#store.set({ me: user, limits });
     for (const name of this.#rooms.keys()) this.#dispatch(name, { type: "identity", me: user.id });
     if (!before) this.#restore(user.id);
+    if (this.#status !== "online") this.attend(this.#status);
     const { active } = this.#store.get();
     const names = [...this.#rooms.keys()].sort((a, b) => (b === active) - (a === active));
     for (const name of names) this.#join(name);

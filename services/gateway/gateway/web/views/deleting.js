@@ -1,6 +1,6 @@
 /** Asks before a message is deleted, for that can't be taken back. */
 
-import { $ } from "./dom.js";
+import { $ } from "../shared/dom.js";
 
 /** Ask, and call `confirmed` if the answer is yes. */
 export function confirmDeleting(confirmed) {
