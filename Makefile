@@ -10,7 +10,7 @@ REDOCLY := 2.77.0
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check chaos bench openapi-lint clean system-run system-test
+.PHONY: help run test check chaos bench docs openapi-lint clean system-run system-test
 
 help: ## Show this
 	@printf '\n  \033[1mWarren\033[0m: chat services on RabbitMQ\n\n'
@@ -34,6 +34,9 @@ chaos: system-test .venv/.dev ## Run the faults in full counts (long)
 
 bench: system-run .venv/.bench ## Measure beside the raw broker and show where the time goes (ARGS="--only fanout")
 	@exec $(BIN)/python -m bench $(ARGS)
+
+docs: .venv/.dev ## Write what docs/ says of the contracts, from the contracts
+	@$(BIN)/python scripts/docs.py
 
 openapi-lint: .venv/.dev ## Check the OpenAPI document of dlq-monitor with a linter from npm (needs Node.js and the net)
 	@mkdir -p build && $(BIN)/python scripts/openapi.py > build/openapi.json

@@ -25,6 +25,7 @@ from gateway.signals import Signals
 from warren.contracts import User
 from warren.contracts.closing import BAD_DATA, DRAIN, EXPIRED, FLOOD, FORBIDDEN, INTERNAL, TOKEN, UNAVAILABLE, CloseCode
 from warren.contracts.frames import CLIENT_FRAMES, PROTOCOL, Error, Welcome, parse_client_frame
+from warren.contracts.refusing import BAD_FRAME
 from warren.contracts.signals import SessionRow
 from warren.errors import ContractError, DependencyDownError, WarrenError
 from warren.health import Health
@@ -210,7 +211,7 @@ class Door:
             if limit and session.bad_frames > limit:
                 session.close(FLOOD)
             else:
-                session.error(Error(code="bad_frame", message=str(e)))
+                session.error(Error(code=BAD_FRAME.code, message=str(e)))
             return
         session.bad_frames = 0
         self._count[frame.type].inc()

@@ -21,6 +21,7 @@ from gateway.signals import Signals
 from warren.contracts import User, frames, now
 from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 from warren.contracts.events import Member, UserTyping
+from warren.contracts.refusing import AWAY, BUSY, NOT_JOINED, RATE_LIMITED, TOO_LONG, TOO_MANY_ROOMS, Refusal
 from warren.contracts.signals import RenameUser
 from warren.envelope import event
 from warren.errors import DependencyDownError, WarrenError
@@ -34,11 +35,11 @@ RETRY_AFTER = 1.0
 
 
 class RefusalError(WarrenError):
-    """A frame can't be followed; `code` is for programs, the text for people."""
+    """A frame can't be followed; `why` is for programs, the text for people. `retry_after` is in seconds."""
 
-    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, why: Refusal, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.why = why
         self.retry_after = retry_after
 
 
@@ -88,13 +89,13 @@ class Frames:
     def check_rate(self, user: str) -> None:
         """Take one of the user's tokens, or raise `RefusalError`."""
         if wait := self._rates.take(user):
-            raise RefusalError("rate_limited", "too fast: wait a moment", round(wait, 3))
+            raise RefusalError(RATE_LIMITED, "too fast: wait a moment", round(wait, 3))
 
     def check_body(self, body: str) -> None:
         """Raise `RefusalError` for a body above the limit."""
         limit = self._settings.body_limit
         if limit and len(body.encode()) > limit:
-            raise RefusalError("too_long", f"a message has at most {limit} bytes")
+            raise RefusalError(TOO_LONG, f"a message has at most {limit} bytes")
 
     def post(self, user: User, room: str, message_id: str, body: str) -> asyncio.Future[None]:
         """Publish a message; the future ends when the broker has it."""
@@ -131,7 +132,7 @@ class Frames:
         self.check_rate(session.user.id)
         limit = self._settings.rooms_per_session
         if limit and frame.room not in session.rooms and len(session.rooms) >= limit:
-            raise RefusalError("too_many_rooms", f"a session has at most {limit} rooms: leave one first")
+            raise RefusalError(TOO_MANY_ROOMS, f"a session has at most {limit} rooms: leave one first")
         if running := session.rooms.get(frame.room):
             running.cancel()
         known = frame.room in session.rooms
@@ -151,7 +152,7 @@ class Frames:
             self._forget(session, frame.room)
             self._signals.left(session.id, session.user, frame.room)
             log.warning("a join failed", extra={"fields": {"room": frame.room, "reason": str(e) or type(e).__name__}})
-            away = RefusalError("unavailable", "this room cannot be read just now: try again", RETRY_AFTER)
+            away = RefusalError(AWAY, "this room cannot be read just now: try again", RETRY_AFTER)
             self._refuse(session, frame, away)
             return
         shown = self._settings.members_shown
@@ -202,7 +203,7 @@ class Frames:
             self.check_body(frame.body)
         self.check_rate(session.user.id)
         if session.pending >= self._settings.pending_messages:
-            raise RefusalError("busy", "too many of your messages wait for the broker", RETRY_AFTER)
+            raise RefusalError(BUSY, "too many of your messages wait for the broker", RETRY_AFTER)
         session.begin()
         began = time.perf_counter()
         confirmed = self._submit(_command(session.user, frame))
@@ -216,7 +217,7 @@ class Frames:
             ACCEPTING.observe(time.perf_counter() - began)
             session.say(frames.Ack(ref=frame.ref, id=frame.id, room=frame.room))
         else:
-            away = RefusalError("unavailable", "the message was not taken: send it again with the same id", RETRY_AFTER)
+            away = RefusalError(AWAY, "the message was not taken: send it again with the same id", RETRY_AFTER)
             self._refuse(session, frame, away)
 
     def _rename(self, session: Session, frame: frames.Rename) -> None:
@@ -234,9 +235,7 @@ class Frames:
                 session.say(frames.Ack(ref=frame.ref))
             else:
                 session.keep_name(before.name)
-                self._refuse(
-                    session, frame, RefusalError("unavailable", "the name was not taken: try again", RETRY_AFTER)
-                )
+                self._refuse(session, frame, RefusalError(AWAY, "the name was not taken: try again", RETRY_AFTER))
 
         confirmed.add_done_callback(done)
 
@@ -258,7 +257,7 @@ class Frames:
     @staticmethod
     def _check_joined(session: Session, room: str) -> None:
         if room not in session.rooms:
-            raise RefusalError("not_joined", "join the room first")
+            raise RefusalError(NOT_JOINED, "join the room first")
 
     def _forget(self, session: Session, name: str) -> None:
         if name not in session.rooms:
@@ -269,13 +268,13 @@ class Frames:
         self._hub.leave(name, session)
 
     @staticmethod
-    def _refuse(session: Session, frame: frames.ClientFrame, why: RefusalError) -> None:
+    def _refuse(session: Session, frame: frames.ClientFrame, error: RefusalError) -> None:
         session.error(
             frames.Error(
                 ref=frame.ref,
-                code=why.code,
-                message=str(why),
-                retry_after=why.retry_after,
+                code=error.why.code,
+                message=str(error),
+                retry_after=error.retry_after,
                 id=getattr(frame, "id", None),
                 room=getattr(frame, "room", None),
             )

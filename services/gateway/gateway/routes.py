@@ -94,7 +94,7 @@ def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Pres
         except RefusalError as e:
             status = 429 if e.retry_after else 413
             retry = {"Retry-After": str(max(1, round(e.retry_after)))} if e.retry_after else {}
-            return JSONResponse({"detail": str(e), "code": e.code}, status, retry)
+            return JSONResponse({"detail": str(e), "code": e.why.code}, status, retry)
         return JSONResponse({"id": message.id, "room": room}, 202)
 
     return routes

@@ -1,12 +1,13 @@
 """Websocket frames, protocol version 1: JSON text, one frame a message.
 
 Frames from clients are strict (an unknown field is an error frame); frames to clients are built here too,
-so that the documents generated from these models and the wire cannot differ.
+so that the documents generated from these models and the wire cannot differ. A frame's docstring is what the documents
+say of it; a new frame is a class here and a word in `AnyClientFrame` or `AnyServerFrame`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
@@ -30,12 +31,16 @@ class Frame(BaseModel):
 class ClientFrame(Frame):
     """A frame from a client; `ref` is repeated in the answer."""
 
+    ANSWER: ClassVar[str] = ""
+    """Type of the frame that answers; empty: there is none but an `error`."""
+
     ref: Annotated[str, StringConstraints(max_length=64)] | int | None = None
 
 
 class Join(ClientFrame):
-    """Enter a room; with `since`, get the entries after that `seq`."""
+    """Enter a room: the answer brings the entries after `since`, the last `seq` one has, else the latest page."""
 
+    ANSWER: ClassVar[str] = "joined"
     type: Literal["join"]
     room: RoomName
     since: Annotated[int, Field(ge=0, le=MAX_SEQ)] | None = None
@@ -44,13 +49,15 @@ class Join(ClientFrame):
 class Leave(ClientFrame):
     """Leave a room."""
 
+    ANSWER: ClassVar[str] = "left"
     type: Literal["leave"]
     room: RoomName
 
 
 class Message(ClientFrame):
-    """Say something; the same `id` again is the same message."""
+    """Say something: acknowledged once the broker has it. The same `id` again is the same message."""
 
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["message"]
     id: MessageId
     room: RoomName
@@ -58,8 +65,12 @@ class Message(ClientFrame):
 
 
 class Edit(ClientFrame):
-    """Replace the body of the message with the `seq` `target`; `id` is the change's own, like a message's."""
+    """Replace the body of the message with the `seq` `target`: everyone sees `edited`, or the sender `rejected`.
 
+    `id` is the change's own, like a message's.
+    """
+
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["edit"]
     id: MessageId
     room: RoomName
@@ -68,8 +79,12 @@ class Edit(ClientFrame):
 
 
 class Delete(ClientFrame):
-    """Blank the body of the message with the `seq` `target`; `id` is the change's own, like a message's."""
+    """Blank the body of the message with the `seq` `target`: everyone sees `deleted`, or the sender `rejected`.
 
+    `id` is the change's own, like a message's.
+    """
+
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["delete"]
     id: MessageId
     room: RoomName
@@ -77,8 +92,9 @@ class Delete(ClientFrame):
 
 
 class Rename(ClientFrame):
-    """Take another name."""
+    """Take another name: everyone who shares a room sees `renamed`."""
 
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["rename"]
     name: UserName
 
@@ -91,22 +107,30 @@ class Typing(ClientFrame):
 
 
 class Ping(ClientFrame):
-    """Ask for a `pong`."""
+    """Ask for a `pong`: the way to find out whether the server is still there."""
 
+    ANSWER: ClassVar[str] = "pong"
     type: Literal["ping"]
 
 
 Change = Message | Edit | Delete
 """What asks for an entry in a room's log."""
 
-AnyClientFrame = Annotated[Join | Leave | Change | Rename | Typing | Ping, Field(discriminator="type")]
-CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "typing", "ping")
-"""The types of frames that clients send."""
+AnyClientFrame: TypeAlias = Join | Leave | Change | Rename | Typing | Ping
 
-_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Typing | Ping] = TypeAdapter(AnyClientFrame)
+_CLIENT: TypeAdapter[AnyClientFrame] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
 
-def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Typing | Ping:
+def type_of(frame: type[Frame]) -> str:
+    """Return what a frame's `type` says."""
+    return str(get_args(frame.model_fields["type"].annotation)[0])
+
+
+CLIENT_FRAMES: dict[str, type[ClientFrame]] = {type_of(frame): frame for frame in get_args(AnyClientFrame)}
+"""The frames that clients send, by type."""
+
+
+def parse_client_frame(text: str | bytes) -> AnyClientFrame:
     """Read a client's frame, or raise `ContractError` with a sentence for the client's developer."""
     try:
         return _CLIENT.validate_json(text)
@@ -128,7 +152,7 @@ def _explain(error: ValidationError) -> str:
 
 
 class Welcome(Frame):
-    """The first frame of every session."""
+    """The first frame of every session: who one is, the version of the protocol, and every limit to run into."""
 
     type: Literal["welcome"] = "welcome"
     session: str
@@ -138,7 +162,10 @@ class Welcome(Frame):
 
 
 class MessageFrame(Frame):
-    """A message in its place; `trace` is its trace id, 32 hex digits."""
+    """A message in its place: `seq` is dense per room, from 1. Its sender gets it too.
+
+    `trace` is its trace id, 32 hex digits.
+    """
 
     type: Literal["message"] = "message"
     room: RoomName
@@ -151,7 +178,7 @@ class MessageFrame(Frame):
 
 
 class EditedFrame(Frame):
-    """An entry of the log: the message with the `seq` `target` has a new body."""
+    """An entry of the log: the message with the `seq` `target` has this body now."""
 
     type: Literal["edited"] = "edited"
     room: RoomName
@@ -165,7 +192,10 @@ class EditedFrame(Frame):
 
 
 class DeletedFrame(Frame):
-    """An entry of the log: the message with the `seq` `target` is gone, and so is its body in the store."""
+    """An entry of the log: the message with the `seq` `target` is gone.
+
+    Its text is gone from the store, too: `body` is empty in later pages.
+    """
 
     type: Literal["deleted"] = "deleted"
     room: RoomName
@@ -181,7 +211,10 @@ EntryFrame = Annotated[MessageFrame | EditedFrame | DeletedFrame, Field(discrimi
 
 
 class Joined(Frame):
-    """The snapshot of a room: its head `seq`, who is there (`members` absent in large rooms), entries."""
+    """The snapshot of a room: its head `seq`, who is there as of `rev`, and entries.
+
+    `truncated`: more were missed than fit, these are the newest. `members` is absent in large rooms.
+    """
 
     type: Literal["joined"] = "joined"
     ref: str | int | None = None
@@ -203,7 +236,7 @@ class Left(Frame):
 
 
 class Ack(Frame):
-    """The broker has it (`id`, `room` for messages)."""
+    """The broker has it; with `id` and `room` for what becomes an entry of a room."""
 
     type: Literal["ack"] = "ack"
     ref: str | int | None = None
@@ -212,7 +245,7 @@ class Ack(Frame):
 
 
 class Rejected(Frame):
-    """A business rule refused a message that had been accepted."""
+    """A rule refused what had been acknowledged; nobody else is told, no `seq` is used."""
 
     type: Literal["rejected"] = "rejected"
     room: RoomName
@@ -222,7 +255,7 @@ class Rejected(Frame):
 
 
 class Presence(Frame):
-    """Who came, went, changed; what is not above the snapshot's `rev` is dropped, a gap asks for members."""
+    """Who came, went, changed: drop what is not above the `rev` you have, fetch the members anew after a gap."""
 
     type: Literal["presence"] = "presence"
     room: RoomName
@@ -234,7 +267,7 @@ class Presence(Frame):
 
 
 class Renamed(Frame):
-    """Someone has another name."""
+    """Someone who shares a room has another name; `was` is the old one."""
 
     type: Literal["renamed"] = "renamed"
     user: User
@@ -257,7 +290,7 @@ class Pong(Frame):
 
 
 class Error(Frame):
-    """What went wrong with the frame `ref`; `retry_after` in seconds where trying again may help."""
+    """What went wrong with the frame `ref`; with `retry_after`, in seconds, where trying again helps."""
 
     type: Literal["error"] = "error"
     ref: str | int | None = None
@@ -269,11 +302,32 @@ class Error(Frame):
 
 
 class Goodbye(Frame):
-    """The server is about to close; come back after `reconnect_after` seconds."""
+    """The socket is about to be closed: come back after `reconnect_after` seconds. `reason` is a close code's name."""
 
     type: Literal["goodbye"] = "goodbye"
     reason: str
     reconnect_after: float
+
+
+AnyServerFrame: TypeAlias = (
+    Welcome
+    | Joined
+    | Left
+    | MessageFrame
+    | EditedFrame
+    | DeletedFrame
+    | Ack
+    | Rejected
+    | Presence
+    | Renamed
+    | TypingFrame
+    | Pong
+    | Error
+    | Goodbye
+)
+
+SERVER_FRAMES: dict[str, type[Frame]] = {type_of(frame): frame for frame in get_args(AnyServerFrame)}
+"""The frames that the server sends, by type."""
 
 
 def encode(frame: Frame, **dump: Any) -> str:
