@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from warren.cli.main import app
+from warren.documents import asyncapi
 from warren.documents.tables import with_tables
 from warren.settings import Settings
 
@@ -27,6 +28,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_tables_of_the_protocol_are_those_of_the_contracts() -> None:
     page = (ROOT / "docs/protocol.md").read_text()
     assert with_tables(page) == page, "run `make docs`"
+
+
+def test_the_asyncapi_document_is_that_of_the_contracts() -> None:
+    assert (ROOT / "docs/asyncapi.yaml").read_text() == asyncapi.as_yaml(), "run `make docs`"
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:

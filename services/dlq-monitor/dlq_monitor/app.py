@@ -22,7 +22,7 @@ from dlq_monitor.desk import Desk
 from dlq_monitor.edit_routes import router as edit_router
 from dlq_monitor.group_routes import router as group_router
 from dlq_monitor.handlers import Parking
-from dlq_monitor.openapi import document
+from dlq_monitor.openapi import ANSWERS, codes
 from dlq_monitor.page_routes import router as page_router
 from dlq_monitor.replaying import routes as replay_routes
 from dlq_monitor.replaying.composing import outcomes, replaying
@@ -41,6 +41,7 @@ from warren.consuming import Consuming
 from warren.http import create_app
 from warren.messaging import Link
 from warren.messaging.declare import gravedigger
+from warren.openapi import document
 from warren.pages import add_page
 from warren.runtime import Service
 from warren.storage import Mongo
@@ -116,7 +117,7 @@ def build(settings: DlqSettings) -> Service:
     app.include_router(alert_routes.router(alerting, guard))
     app.include_router(page_router(desk, replays, alerting, watcher, settings, guard))
     add_page(app, WEB)
-    document(app)
+    document(app, ANSWERS, codes)
     parts = [
         *consuming.parts,
         feed,

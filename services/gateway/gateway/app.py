@@ -11,6 +11,7 @@ from gateway.door import Door, Sessions
 from gateway.handlers import Frames
 from gateway.hub import Hub
 from gateway.neighbours import Chat, Presence
+from gateway.openapi import ANSWERS, codes
 from gateway.protocol import GatewayProtocol
 from gateway.routes import router
 from gateway.settings import GatewaySettings
@@ -20,6 +21,7 @@ from warren.health import Health
 from warren.http import create_app
 from warren.messaging import Link, Publisher
 from warren.messaging.declare import publisher
+from warren.openapi import document
 from warren.pages import add_page
 from warren.runtime import Service
 
@@ -55,6 +57,7 @@ def build(settings: GatewaySettings) -> Service:
 
     app = create_app(settings, health)
     app.include_router(router(settings, frames, chat, presence))
+    document(app, ANSWERS, codes)
     add_page(app, WEB)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:

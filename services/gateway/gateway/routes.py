@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from gateway.auth import AuthError, Identity, Tokens, bearer, origin_allowed
+from gateway import answers
+from gateway.auth import AuthError, Identity, Tokens, origin_allowed
 from gateway.handlers import Frames, RefusalError
 from gateway.limits import Rates
 from gateway.neighbours import Chat, Presence
@@ -17,6 +19,8 @@ from warren.contracts import User, rfc3339
 from warren.contracts.base import MessageId, RoomName, UserName
 from warren.contracts.frames import MAX_SEQ
 from warren.errors import DependencyDownError
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A user's token, or a guest's")
 
 
 class TokenRequest(BaseModel):
@@ -47,16 +51,21 @@ def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Pres
         if not origin_allowed(request.headers.get("origin"), request.headers.get("host"), settings.origins):
             raise HTTPException(403, "pages of this origin may not use this server")
 
-    def identify(request: Request) -> Identity:
+    def identify(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Identity:
         check_origin(request)
         try:
-            return tokens.verify(bearer(request.headers.get("authorization")))
+            return tokens.verify(given.credentials if given else None)
         except AuthError as e:
             raise HTTPException(401, str(e), {"WWW-Authenticate": "Bearer"}) from None
 
     someone = Annotated[Identity, Depends(identify)]
 
-    @routes.post("/token", summary="A token for a guest", dependencies=[Depends(check_origin)])
+    @routes.post(
+        "/token",
+        summary="A token for a guest",
+        dependencies=[Depends(check_origin)],
+        responses={200: {"model": answers.Token}},
+    )
     async def token(request: Request, wish: TokenRequest | None = None) -> dict[str, Any]:
         if not settings.guests:
             raise HTTPException(403, "guests are not allowed here: bring a token")
@@ -65,11 +74,13 @@ def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Pres
         made, identity = tokens.guest(wish.name if wish else None)
         return {"token": made, "user": identity.user.model_dump(), "expires": rfc3339(identity.expires)}
 
-    @routes.get("/rooms", summary="Rooms, the most recently active first")
+    @routes.get("/rooms", summary="Rooms, the most recently active first", responses={200: {"model": answers.Rooms}})
     async def rooms(_: someone, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> dict[str, Any]:
         return {"rooms": await chat.rooms(limit)}
 
-    @routes.get("/rooms/{room:path}/entries", summary="A page of a room's log")
+    @routes.get(
+        "/rooms/{room:path}/entries", summary="A page of a room's log", responses={200: {"model": answers.Page}}
+    )
     async def entries(
         room: RoomName,
         _: someone,
@@ -80,12 +91,17 @@ def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Pres
         page = await chat.page(room, after=after, before=before, limit=limit)
         return {"entries": page.entries, "seq": page.seq, "truncated": page.truncated}
 
-    @routes.get("/rooms/{room:path}/members", summary="Who is in a room")
+    @routes.get("/rooms/{room:path}/members", summary="Who is in a room", responses={200: {"model": answers.Members}})
     async def members(room: RoomName, _: someone) -> dict[str, Any]:
         found = await presence.members(room)
         return {"members": found.members, "count": found.count, "rev": found.rev}
 
-    @routes.post("/rooms/{room:path}/messages", status_code=202, summary="Say something")
+    @routes.post(
+        "/rooms/{room:path}/messages",
+        status_code=202,
+        summary="Say something",
+        responses={202: {"model": answers.Posted}},
+    )
     async def post(room: RoomName, message: Post, who: someone) -> Response:
         try:
             frames.check_body(message.body)

@@ -22,10 +22,16 @@ PROTOCOL = "warren.v1"
 """The websocket sub-protocol that the server selects."""
 
 
+def _needs_type(schema: dict[str, Any]) -> None:
+    """Say that `type` is always there, though our own frames have it by default."""
+    if "type" in schema.get("properties", {}):
+        schema["required"] = ["type", *(name for name in schema.get("required", ()) if name != "type")]
+
+
 class Frame(BaseModel):
     """Base of all frames."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_needs_type)
 
 
 class ClientFrame(Frame):

@@ -26,6 +26,7 @@ class SessionOpened(SessionSignal):
     """A socket was welcomed."""
 
     TYPE: ClassVar[str] = "session.opened.v1"
+    KEY: ClassVar[str] = "session.opened"
 
 
 @contract
@@ -33,6 +34,7 @@ class SessionClosed(SessionSignal):
     """A socket is gone, and with it all its rooms."""
 
     TYPE: ClassVar[str] = "session.closed.v1"
+    KEY: ClassVar[str] = "session.closed"
 
 
 @contract
@@ -40,6 +42,7 @@ class RoomJoined(SessionSignal):
     """A session entered a room."""
 
     TYPE: ClassVar[str] = "room.joined.v1"
+    KEY: ClassVar[str] = "signal.{partition}"
     room: RoomName
 
 
@@ -48,6 +51,7 @@ class RoomLeft(SessionSignal):
     """A session left a room."""
 
     TYPE: ClassVar[str] = "room.left.v1"
+    KEY: ClassVar[str] = "signal.{partition}"
     room: RoomName
 
 
@@ -73,6 +77,7 @@ class GatewayBeat(Contract):
     """A gateway incarnation lives, and all its sessions with it. Some beats carry the whole table."""
 
     TYPE: ClassVar[str] = "gateway.beat.v1"
+    KEY: ClassVar[str] = "gateway.beat"
     gateway: str
     sessions: int = Field(ge=0)
     time: Time
@@ -87,6 +92,7 @@ class RenameUser(Contract):
     """
 
     TYPE: ClassVar[str] = "user.rename.v1"
+    KEY: ClassVar[str] = "user.rename"
     user: User
     name: UserName
     rooms: tuple[RoomName, ...] = ()
