@@ -68,6 +68,26 @@ def test_errors_do_not_echo_what_was_sent() -> None:
     assert "secret-token" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ('{"type":"launch","ref":7}', 7),
+        ('{"type":"join","ref":"a"}', "a"),
+        ('{"ref":"a"}', "a"),
+        ('{"ref":{"a":1}}', None),
+        ('{"ref":"%s"}' % ("x" * 65), None),
+        ('{"ref":1.5}', None),
+        ("[1]", None),
+        ('"ref"', None),
+        ('{"ref":1', None),
+        ("[" * 10_000, None),
+        ('{"ref":"\\ud800"}', None),
+    ],
+)
+def test_the_ref_of_a_bad_frame_is_read_where_it_can_be(text: str, ref: str | int | None) -> None:
+    assert frames.ref_of(text) == ref
+
+
 def test_absent_fields_are_left_out_on_the_wire() -> None:
     assert json.loads(frames.encode(frames.Pong())) == {"type": "pong"}
 

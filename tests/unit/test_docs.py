@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from warren.cli.main import app
+from warren.contracts.closing import CLOSE_CODES, TOKEN
 from warren.documents import asyncapi
 from warren.documents.tables import with_tables
 from warren.settings import Settings
@@ -28,6 +29,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_tables_of_the_protocol_are_those_of_the_contracts() -> None:
     page = (ROOT / "docs/protocol.md").read_text()
     assert with_tables(page) == page, "run `make docs`"
+
+
+def test_the_page_knows_every_close_code() -> None:
+    source = (ROOT / "services/gateway/gateway/web/protocol/closing.js").read_text()
+    found = {int(code): rest for code, rest in re.findall(r"^  (\d{4}): \{(.*)\},$", source, re.MULTILINE)}
+    for c in CLOSE_CODES:
+        after = re.search(r"after: (\d+)", found[c.code])
+        assert float(after[1] if after else 0) == c.after, c
+        assert c.reconnect == ("reconnect: false" not in found[c.code] and c is not TOKEN), c
 
 
 def test_the_asyncapi_document_is_that_of_the_contracts() -> None:

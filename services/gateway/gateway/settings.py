@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
+from warren.contracts.frames import Limits
 from warren.settings import Settings
 
 Limit = Annotated[float, Field(ge=0)]
@@ -61,6 +62,8 @@ class GatewaySettings(Settings):
     first_page: int = Field(default=50, ge=1, le=200)
     """Entries of a snapshot for a client that names no `since`."""
 
+    heartbeat_seconds: float = Field(default=20, ge=0)
+    """Seconds between two websocket pings; a client that takes as long to answer one is closed as silent (4012)."""
     beat_seconds: float = Field(default=2, gt=0)
     table_seconds: float = Field(default=30, gt=0)
     """How often presence is told of all sessions, needed or not."""
@@ -77,12 +80,23 @@ class GatewaySettings(Settings):
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
 
     @property
-    def limits(self) -> dict[str, float]:
+    def limits(self) -> Limits:
         """What `welcome` tells clients."""
-        return {
-            "frame_bytes": self.frame_limit,
-            "body_bytes": self.body_limit,
-            "message_rate": self.message_rate,
-            "message_burst": self.message_burst,
-            "rooms": self.rooms_per_session,
-        }
+        return Limits(
+            frame_bytes=self.frame_limit,
+            body_bytes=self.body_limit,
+            message_rate=self.message_rate,
+            message_burst=self.message_burst,
+            pending=self.pending_messages,
+            bad_frames=self.bad_frames,
+            rooms=self.rooms_per_session,
+            members=self.members_shown,
+            first_page=self.first_page,
+            page=self.page,
+            buffer_bytes=self.send_buffer,
+            sessions_per_user=self.sessions_per_user,
+            sessions_per_address=self.sessions_per_address,
+            connect_rate=self.connect_rate,
+            heartbeat=self.heartbeat_seconds,
+            silence=self.heartbeat_seconds,
+        )

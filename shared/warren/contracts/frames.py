@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
-from warren.contracts.base import MessageId, RoomName, Seq, Time, User, UserName
+from warren.contracts.base import MessageId, Model, RoomName, Seq, Time, User, UserName
 from warren.contracts.events import Member
 from warren.errors import ContractError
 
@@ -144,6 +145,15 @@ def parse_client_frame(text: str | bytes) -> AnyClientFrame:
         raise ContractError(_explain(e)) from None
 
 
+def ref_of(text: str | bytes) -> str | int | None:
+    """Return the `ref` of what is no frame of ours, where it can be read all the same."""
+    try:
+        ref = from_json(text)["ref"]
+        return ClientFrame(ref=ref).ref
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def _explain(error: ValidationError) -> str:
     """Say what is wrong with a frame, naming the field but never echoing its value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -157,6 +167,27 @@ def _explain(error: ValidationError) -> str:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
+class Limits(Model):
+    """What a client can run into; 0 means none. A newer server may tell of more."""
+
+    frame_bytes: int = Field(description="bytes of a frame; a larger one closes the socket with 1009")
+    body_bytes: int = Field(description="bytes of a message's body in UTF-8, else `too_long`")
+    message_rate: float = Field(description="frames per second but `leave` and `ping`, else `rate_limited`")
+    message_burst: float = Field(description="of them at once")
+    pending: int = Field(description="messages of a session that may wait for their `ack`, else `busy`")
+    bad_frames: int = Field(description="bad frames in a row, then the socket is closed with 4009")
+    rooms: int = Field(description="rooms of a session, else `too_many_rooms`")
+    members: int = Field(description="members of a room that `joined` lists; of more it tells the number only")
+    first_page: int = Field(description="entries in `joined` without `since`")
+    page: int = Field(description="entries in `joined` with `since`; when more were missed, `truncated`")
+    buffer_bytes: int = Field(description="bytes that may wait for a client to read them, then it is closed with 4008")
+    sessions_per_user: int = Field(description="open sockets of a user, else 4009")
+    sessions_per_address: int = Field(description="open sockets of an address, else 4009")
+    connect_rate: float = Field(description="handshakes of an address per second, else 4009")
+    heartbeat: float = Field(description="seconds of quiet between two pings of the server")
+    silence: float = Field(description="seconds a client may take to answer one, then it is closed with 4012")
+
+
 class Welcome(Frame):
     """The first frame of every session: who one is, the version of the protocol, and every limit to run into."""
 
@@ -164,7 +195,7 @@ class Welcome(Frame):
     session: str
     user: User
     protocol: int = 1
-    limits: dict[str, float]
+    limits: Limits
 
 
 class MessageFrame(Frame):

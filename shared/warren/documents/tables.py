@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from warren.contracts.closing import CLOSE_CODES, CloseCode
-from warren.contracts.frames import CLIENT_FRAMES, SERVER_FRAMES, ClientFrame, Frame
+from warren.contracts.frames import CLIENT_FRAMES, SERVER_FRAMES, ClientFrame, Frame, Limits
 from warren.contracts.refusing import ERRORS, REJECTIONS, Refusal
 
 
@@ -59,6 +59,10 @@ def _rejections() -> str:
     return _refusals(REJECTIONS)
 
 
+def _limits() -> str:
+    return _table(("limit", "what"), [(f"`{n}`", f.description or "") for n, f in Limits.model_fields.items()])
+
+
 def _close_codes() -> str:
     rows = [(str(c.code), c.name, c.meaning, come_back(c)) for c in CLOSE_CODES]
     return _table(("code", "name", "meaning", "come back?"), rows)
@@ -92,6 +96,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 _TABLES: dict[str, Callable[[], str]] = {
     "client-frames": _client_frames,
     "server-frames": _server_frames,
+    "limits": _limits,
     "errors": _errors,
     "rejections": _rejections,
     "close-codes": _close_codes,
