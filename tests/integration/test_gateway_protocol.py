@@ -6,6 +6,7 @@ import asyncio
 import base64
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -17,8 +18,10 @@ from presence.app import build as build_presence
 from presence.settings import PresenceSettings
 from tests.support.services import Services
 from tests.support.space import Space
-from tests.support.stack import guest
+from tests.support.stack import enter, guest
+from tests.support.waiting import eventually
 from tests.support.wire import Wire
+from warren.client import Client, Rest
 from warren.client.raw import RawSocket
 from warren.contracts.frames import Limits
 
@@ -76,12 +79,81 @@ async def test_versions_limits_and_heartbeats(gateways: Gateways) -> None:
             assert plain.connection.subprotocol is None
             await plain.expect("welcome")
 
+        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}) as http:
+            for wrong in (
+                "limit=0",
+                "limit=201",
+                "after=-1",
+                "before=0",
+                f"after={2**53}",
+                f"before={2**53}",
+                "after=x",
+            ):
+                assert (await http.get(f"/api/rooms/r/entries?{wrong}")).status_code == 422, wrong
+            empty = await http.get(f"/api/rooms/r/entries?limit=200&after={2**53 - 1}")
+            assert empty.json() == {"entries": [], "seq": 0, "truncated": False}
+
         said = await _silent(url, token)
         assert b"\x89\x04" in said, "no ping came"
         assert said.endswith(b"\x88\x08" + (4012).to_bytes(2, "big") + b"silent")
 
         await ann.send_json({"type": "ping", "ref": 1})
         await ann.expect("pong", ref=1)
+
+
+async def test_positions_are_told_to_the_users_other_sessions_kept_and_never_go_back(
+    gateways: Gateways,
+) -> None:
+    room = "r"
+    one, two = await asyncio.gather(gateways.start(read_seconds=0.2), gateways.start(read_seconds=0.2))
+    token, other = (await guest(one, "Ann"))["token"], (await guest(one, "Bob"))["token"]
+    async with Rest(one) as rest, Rest(two) as rest_of_two, await enter(one, "", room, other) as bob:
+        for number in range(1, 6):
+            await bob.send_json({"type": "message", "id": f"m{number}", "room": room, "body": "x"})
+        await bob.expect("message", seq=5)
+        [row] = await rest.rooms(token)
+        assert (row["seq"], row["read"], row["unread"]) == (5, 0, 5)
+
+        laptop = await RawSocket.connect(one, token)
+        await laptop.send_json({"type": "read", "room": room, "seq": 1, "ref": 1})
+        assert (await laptop.expect("error", ref=1))["code"] == "not_joined"
+        await laptop.send_json({"type": "join", "room": room})
+        assert (await laptop.expect("joined"))["read"] == 0
+        async with await enter(one, "", None, token) as tablet, await enter(two, "", room, token) as phone:
+            await laptop.send_json({"type": "read", "room": room, "seq": 3})
+            for device in (tablet, phone):
+                assert await device.expect("read") == {"type": "read", "room": room, "seq": 3}
+            [row] = await rest.rooms(token)
+            assert (row["read"], row["unread"]) == (3, 2)
+
+            await phone.send_json({"type": "read", "room": room, "seq": 2})  # not back
+            await phone.send_json({"type": "read", "room": room, "seq": 4_000})  # not beyond what there is
+            for device in (tablet, laptop):
+                assert (await device.expect("read"))["seq"] == 5
+        await laptop.connection.close()
+
+        three = await gateways.start()  # it knows only what is kept
+        async with Rest(three) as rest_of_three:
+
+            async def kept() -> bool:
+                [row] = await rest_of_three.rooms(token)
+                return (row["read"], row["unread"]) == (5, 0)
+
+            await eventually(kept, what="the position is stored")
+            async with Client(two, token=other) as client:
+                joined = await client.join(room)
+                assert (joined.read, joined.unread) == (0, 5)
+                await client.read(room)
+                assert (joined.read, joined.unread) == (5, 0)
+
+            async def heard() -> bool:
+                [row] = await rest_of_two.rooms(other)
+                return bool(row["read"] == 5)
+
+            await eventually(heard, what="the other user's position is known, too")
+        async with await RawSocket.connect(three, token) as again:
+            await again.send_json({"type": "join", "room": room})
+            assert (await again.expect("joined"))["read"] == 5
 
 
 async def _silent(url: str, token: str) -> bytes:

@@ -19,11 +19,13 @@ class Token(BaseModel):
 
 
 class Room(BaseModel):
-    """A room: the `seq` and the time of its newest entry."""
+    """A room: `seq` and time of its newest entry; the `seq` up to which the user has read, and how much is after."""
 
     room: RoomName
     seq: int
     time: Time
+    read: int = Field(ge=0)
+    unread: int = Field(ge=0, description="entries after `read`: changes of messages count as well")
 
 
 class Rooms(BaseModel):

@@ -13,6 +13,7 @@ from gateway.hub import Hub
 from gateway.neighbours import Chat, Presence
 from gateway.openapi import ANSWERS, codes
 from gateway.protocol import GatewayProtocol
+from gateway.reading import Reading
 from gateway.routes import router
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
@@ -32,7 +33,6 @@ def build(settings: GatewaySettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     health = Health(settings.alive_file)
     chat, presence = Chat(settings), Presence(settings)
-    hub = Hub(settings, chat, presence)
     out = Link(
         settings.amqp_url.get_secret_value(),
         f"{settings.name} commands",
@@ -40,9 +40,11 @@ def build(settings: GatewaySettings) -> Service:
         setup=publisher(settings.topology, settings.service),
     )
     commands = Publisher(out, settings.service, timeout=settings.publish_timeout)
+    reading = Reading(settings, commands)
+    hub = Hub(settings, chat, presence, reading)
     sessions = Sessions()
     signals = Signals(settings, out, commands, sessions.table)
-    frames = Frames(settings, hub, chat, presence, commands, signals)
+    frames = Frames(settings, hub, chat, presence, commands, signals, reading)
     door = Door(settings, health, sessions, frames, hub, presence, signals)
 
     async def broker() -> None:
@@ -56,7 +58,7 @@ def build(settings: GatewaySettings) -> Service:
     health.add("presence", presence.ready, essential=False)
 
     app = create_app(settings, health)
-    app.include_router(router(settings, frames, chat, presence))
+    app.include_router(router(settings, frames, chat, presence, reading))
     document(app, ANSWERS, codes)
     add_page(app, WEB)
 
@@ -71,7 +73,7 @@ def build(settings: GatewaySettings) -> Service:
         settings,
         health,
         entrance,
-        [out, hub.feed, hub, signals, door],
+        [out, hub.feed, hub, signals, reading, door],
         on_stop=[chat.close, presence.close],
         uvicorn_options={
             "ws": GatewayProtocol,

@@ -15,6 +15,7 @@ from gateway.hub import Hub
 from gateway.limits import Rates
 from gateway.metrics import ACCEPTING
 from gateway.neighbours import Chat, Members, Page, Presence
+from gateway.reading import Reading
 from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
@@ -54,6 +55,7 @@ class Frames:
         presence: Presence,
         commands: Publisher,
         signals: Signals,
+        reading: Reading,
     ) -> None:
         self._settings = settings
         self._hub = hub
@@ -61,6 +63,7 @@ class Frames:
         self._presence = presence
         self._commands = commands
         self._signals = signals
+        self._reading = reading
         self._noted: list[str] = []
         self._rates = Rates(settings.message_rate, settings.message_burst)
         self._handlers: dict[type[frames.ClientFrame], Callable[[Session, Any], None]] = {
@@ -71,6 +74,7 @@ class Frames:
             frames.Delete: self._change,
             frames.Rename: self._rename,
             frames.Typing: self._typing,
+            frames.Read: self._read,
             frames.Ping: self._ping,
         }
 
@@ -147,7 +151,9 @@ class Frames:
         try:
             async with asyncio.timeout(self._settings.join_seconds):
                 await self._hub.subscribe(frame.room)
-                page, members = await asyncio.gather(self._history(frame), self._members(frame.room))
+                page, members, read = await asyncio.gather(
+                    self._history(frame), self._members(frame.room), self._read_by(session.user.id, frame.room)
+                )
         except (WarrenError, TimeoutError) as e:
             self._forget(session, frame.room)
             self._signals.left(session.id, session.user, frame.room)
@@ -165,6 +171,7 @@ class Frames:
             count=members.count,
             entries=page.entries,
             truncated=page.truncated,
+            read=read,
         )
         session.rooms[frame.room] = None
         self._hub.snapshot(frame.room, session, page.seq, members.rev, joined)
@@ -189,6 +196,14 @@ class Frames:
             with attempt:
                 return await self._presence.members(room)
         raise DependencyDownError("presence", "no answer")
+
+    async def _read_by(self, user: str, room: str) -> int:
+        """Return how far a user has read a room: as it is stored, or as this gateway has heard since."""
+        async for attempt in _while_away(self._settings.join_seconds):
+            with attempt:
+                self._reading.learn(user, room, await self._chat.read((user, room)))
+                return self._reading.known(user, room)
+        raise DependencyDownError("chat", "no answer")
 
     def _leave(self, session: Session, frame: frames.Leave) -> None:
         self._check_joined(session, frame.room)
@@ -247,6 +262,13 @@ class Frames:
         task = asyncio.get_running_loop().create_task(self._commands.publish_transient(typing))
         session.background.add(task)
         task.add_done_callback(session.background.discard)
+
+    def _read(self, session: Session, frame: frames.Read) -> None:
+        self._check_joined(session, frame.room)
+        self.check_rate(session.user.id)
+        seq = min(frame.seq, self._hub.head(frame.room))  # what is to come cannot be read
+        if self._reading.moved(session.user.id, frame.room, seq):
+            self._hub.tell_read(session.user.id, frame.room, seq, but=session)
 
     @staticmethod
     def _ping(session: Session, frame: frames.Ping) -> None:

@@ -2,6 +2,7 @@
 
 # Without `from __future__ import annotations`: FastAPI must see the local name `someone` itself, not its text.
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
@@ -14,6 +15,7 @@ from gateway.auth import AuthError, Identity, Tokens, origin_allowed
 from gateway.handlers import Frames, RefusalError
 from gateway.limits import Rates
 from gateway.neighbours import Chat, Presence
+from gateway.reading import Reading
 from gateway.settings import GatewaySettings
 from warren.contracts import User, rfc3339
 from warren.contracts.base import MessageId, RoomName, UserName
@@ -38,7 +40,7 @@ class Post(BaseModel):
     body: Annotated[str, StringConstraints(min_length=1)]
 
 
-def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Presence) -> APIRouter:
+def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Presence, reading: Reading) -> APIRouter:
     """Return the routes under `/api`."""
     routes = APIRouter(prefix="/api", tags=["chat"])
     tokens = Tokens(settings.jwt_secret.get_secret_value(), settings.guest_token_seconds)
@@ -75,8 +77,16 @@ def router(settings: GatewaySettings, frames: Frames, chat: Chat, presence: Pres
         return {"token": made, "user": identity.user.model_dump(), "expires": rfc3339(identity.expires)}
 
     @routes.get("/rooms", summary="Rooms, the most recently active first", responses={200: {"model": answers.Rooms}})
-    async def rooms(_: someone, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> dict[str, Any]:
-        return {"rooms": await chat.rooms(limit)}
+    async def rooms(who: someone, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> dict[str, Any]:
+        found, user = await chat.rooms(limit), who.user.id
+        stored = await asyncio.gather(*[chat.read((user, row["room"])) for row in found])
+        reads = [max(seq, reading.known(user, row["room"])) for seq, row in zip(stored, found, strict=True)]
+        return {
+            "rooms": [
+                {**row, "read": read, "unread": max(0, row["seq"] - read)}
+                for row, read in zip(found, reads, strict=True)
+            ]
+        }
 
     @routes.get(
         "/rooms/{room:path}/entries", summary="A page of a room's log", responses={200: {"model": answers.Page}}

@@ -69,6 +69,8 @@ class GatewaySettings(Settings):
     """How often presence is told of all sessions, needed or not."""
     reconcile_seconds: float = Field(default=5, gt=0)
     """How often the heads of all rooms are compared with chat's."""
+    read_seconds: float = Field(default=2, gt=0)
+    """How often positions that users have read up to go out, the furthest of each user and room."""
     join_seconds: float = Field(default=10, gt=0)
     """How long a join waits for a service that is away."""
     drain_spread: float = Field(default=3, ge=0)

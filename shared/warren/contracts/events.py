@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from warren.contracts.base import Contract, MessageId, Model, RoomName, Seq, Time, User, UserName, contract
+from warren.contracts.base import Contract, MessageId, Model, RoomName, Seq, Time, User, UserId, UserName, contract
 from warren.topology import EPHEMERAL
 
 
@@ -116,6 +116,19 @@ class UserTyping(Contract):
     KEY: ClassVar[str] = "room.{partition}"
     room: RoomName
     user: User
+
+
+@contract
+class UserRead(Contract):
+    """A user has read a room up to `seq`, as a gateway heard. Exchange `warren.ephemeral`: not recorded."""
+
+    TYPE: ClassVar[str] = "user.read.v1"
+    EXCHANGE: ClassVar[str] = EPHEMERAL
+    KEY: ClassVar[str] = "user.read"
+    gateway: str
+    user: UserId
+    room: RoomName
+    seq: Seq
 
 
 class Alert(Contract):

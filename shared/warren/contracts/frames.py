@@ -113,6 +113,17 @@ class Typing(ClientFrame):
     room: RoomName
 
 
+class Read(ClientFrame):
+    """Say that one has read the room up to `seq`; what does not go beyond the last is passed over.
+
+    One's other sessions get `read`, and it is kept.
+    """
+
+    type: Literal["read"]
+    room: RoomName
+    seq: Annotated[Seq, Field(le=MAX_SEQ)]
+
+
 class Ping(ClientFrame):
     """Ask for a `pong`: the way to find out whether the server is still there."""
 
@@ -123,7 +134,7 @@ class Ping(ClientFrame):
 Change = Message | Edit | Delete
 """What asks for an entry in a room's log."""
 
-AnyClientFrame: TypeAlias = Join | Leave | Change | Rename | Typing | Ping
+AnyClientFrame: TypeAlias = Join | Leave | Change | Rename | Typing | Read | Ping
 
 _CLIENT: TypeAdapter[AnyClientFrame] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
@@ -172,7 +183,7 @@ class Limits(Model):
 
     frame_bytes: int = Field(description="bytes of a frame; a larger one closes the socket with 1009")
     body_bytes: int = Field(description="bytes of a message's body in UTF-8, else `too_long`")
-    message_rate: float = Field(description="frames per second but `leave` and `ping`, else `rate_limited`")
+    message_rate: float = Field(description="frames per second, all but `leave` and `ping`, else `rate_limited`")
     message_burst: float = Field(description="of them at once")
     pending: int = Field(description="messages of a session that may wait for their `ack`, else `busy`")
     bad_frames: int = Field(description="bad frames in a row, then the socket is closed with 4009")
@@ -250,7 +261,8 @@ EntryFrame = Annotated[MessageFrame | EditedFrame | DeletedFrame, Field(discrimi
 class Joined(Frame):
     """The snapshot of a room: its head `seq`, who is there as of `rev`, and entries.
 
-    `truncated`: more were missed than fit, these are the newest. `members` is absent in large rooms.
+    `truncated`: more were missed than fit, these are the newest. `members` is absent in large rooms. `read` is the
+    `seq` up to which one has read, on whatever device; 0 for nothing yet.
     """
 
     type: Literal["joined"] = "joined"
@@ -262,6 +274,7 @@ class Joined(Frame):
     count: int
     entries: tuple[EntryFrame, ...]
     truncated: bool
+    read: int = 0
 
 
 class Left(Frame):
@@ -319,6 +332,14 @@ class TypingFrame(Frame):
     user: User
 
 
+class ReadFrame(Frame):
+    """One has read the room up to `seq` in another session; pass over what is lower than you know."""
+
+    type: Literal["read"] = "read"
+    room: RoomName
+    seq: Seq
+
+
 class Pong(Frame):
     """The answer to `ping`."""
 
@@ -358,6 +379,7 @@ AnyServerFrame: TypeAlias = (
     | Presence
     | Renamed
     | TypingFrame
+    | ReadFrame
     | Pong
     | Error
     | Goodbye
