@@ -8,10 +8,11 @@ RABBITMQ := rabbitmq-server=rabbitmq-server
 HAPROXY := haproxy=haproxy
 CHROMIUM := chromium=chromium
 REDOCLY := 2.77.0
+ASYNCAPI := 3.6.3
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check chaos bench openapi-lint clean system-run system-test
+.PHONY: help run test check chaos bench docs asyncapi-lint openapi-lint clean system-run system-test
 
 help: ## Show this
 	@printf '\n  \033[1mWarren\033[0m: chat services on RabbitMQ\n\n'
@@ -36,9 +37,18 @@ chaos: system-test .venv/.dev ## Run the faults in full counts (long)
 bench: system-run .venv/.bench ## Measure beside the raw broker and show where the time goes (ARGS="--only fanout")
 	@exec $(BIN)/python -m bench $(ARGS)
 
-openapi-lint: .venv/.dev ## Check the OpenAPI document of dlq-monitor with a linter from npm (needs Node.js and the net)
-	@mkdir -p build && $(BIN)/python scripts/openapi.py > build/openapi.json
-	@REDOCLY_TELEMETRY=off npx --yes @redocly/cli@$(REDOCLY) lint --config scripts/redocly.yaml build/openapi.json
+docs: .venv/.dev ## Write what docs/ says of the contracts, from the contracts
+	@$(BIN)/python scripts/docs.py
+
+asyncapi-lint: ## Check docs/asyncapi.yaml with the official parser from npm (needs Node.js and the net)
+	@mkdir -p build/npm && npm install --silent --no-fund --no-audit --prefix build/npm @asyncapi/parser@$(ASYNCAPI)
+	@node scripts/asyncapi-lint.mjs build/npm docs/asyncapi.yaml
+
+openapi-lint: .venv/.dev ## Check the OpenAPI documents with a linter from npm (needs Node.js and the net)
+	@mkdir -p build && for service in gateway dlq_monitor; do \
+	  $(BIN)/python scripts/openapi.py $$service > build/$$service.json || exit 1; done
+	@REDOCLY_TELEMETRY=off npx --yes @redocly/cli@$(REDOCLY) lint --config scripts/redocly.yaml \
+	  build/gateway.json build/dlq_monitor.json
 
 clean: ## Remove what was built and installed here; messages under .warren stay
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,6 +15,9 @@ EVENTS = "warren.events"
 EPHEMERAL = "warren.ephemeral"
 DEAD = "warren.dead"
 
+READS = "chat.reads"
+"""Where chat learns how far users have read. Their order does not matter: several consumers may share it."""
+
 DELIVERY_LIMIT = 10
 """Deliveries of one message after which the broker itself takes it for poison."""
 
@@ -164,6 +167,7 @@ class Topology:
             for p in range(self.partitions)
         )
         others = (
+            Queue(READS, "chat", _bind(EPHEMERAL, "user.read")),
             Queue(
                 "presence.events",
                 "presence",

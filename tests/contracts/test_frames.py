@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from warren.contracts import frames
+from warren.contracts import frames, refusing
 from warren.contracts.closing import CLOSE_CODES
 from warren.errors import ContractError
 
@@ -68,8 +68,42 @@ def test_errors_do_not_echo_what_was_sent() -> None:
     assert "secret-token" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ('{"type":"launch","ref":7}', 7),
+        ('{"type":"join","ref":"a"}', "a"),
+        ('{"ref":"a"}', "a"),
+        ('{"ref":{"a":1}}', None),
+        ('{"ref":"%s"}' % ("x" * 65), None),
+        ('{"ref":1.5}', None),
+        ("[1]", None),
+        ('"ref"', None),
+        ('{"ref":1', None),
+        ("[" * 10_000, None),
+        ('{"ref":"\\ud800"}', None),
+    ],
+)
+def test_the_ref_of_a_bad_frame_is_read_where_it_can_be(text: str, ref: str | int | None) -> None:
+    assert frames.ref_of(text) == ref
+
+
 def test_absent_fields_are_left_out_on_the_wire() -> None:
     assert json.loads(frames.encode(frames.Pong())) == {"type": "pong"}
+
+
+def test_every_frame_is_in_one_of_the_two_tables() -> None:
+    named = {f for f in vars(frames).values() if isinstance(f, type) and issubclass(f, frames.Frame)}
+    told = {f for f in named if "type" in f.model_fields}
+    assert told == {*frames.CLIENT_FRAMES.values(), *frames.SERVER_FRAMES.values()}
+    assert all(f.ANSWER in {"", *frames.SERVER_FRAMES} for f in frames.CLIENT_FRAMES.values())
+
+
+@pytest.mark.parametrize("table", [refusing.ERRORS, refusing.REJECTIONS])
+def test_codes_are_closed_tables_without_repeats(table: tuple[refusing.Refusal, ...]) -> None:
+    assert len({r.code for r in table}) == len(table)
+    every = {r for r in vars(refusing).values() if isinstance(r, refusing.Refusal)}
+    assert every == {*refusing.ERRORS, *refusing.REJECTIONS}
 
 
 def test_close_codes_are_one_table_without_repeats() -> None:

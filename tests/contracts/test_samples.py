@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import ValidationError
 
-from warren.contracts import REGISTRY
+from warren.contracts import REGISTRY, commands, signals
+from warren.topology import Topology
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
 
@@ -39,6 +41,17 @@ def test_a_missing_required_field_is_refused(sample: Path) -> None:
     for name in required:
         with pytest.raises(ValidationError):
             contract.model_validate({k: v for k, v in body.items() if k != name})
+
+
+@pytest.mark.parametrize("module", [commands, signals], ids=["commands", "signals"])
+def test_what_services_are_told_passes_where_their_queues_are_bound(module: ModuleType) -> None:
+    bound = {(b.exchange, b.key) for q in Topology(1).queues for b in q.bindings if q.service != "audit"}
+    told = [c for c in REGISTRY.values() if c.__module__ == module.__name__]
+    assert told
+    for contract in told:
+        key = contract.KEY.format(partition=0)
+        subject = key.partition(".")[0]
+        assert {(contract.EXCHANGE, key), (contract.EXCHANGE, f"{subject}.#")} & bound, contract.TYPE
 
 
 def test_contracts_are_frozen() -> None:

@@ -333,6 +333,17 @@ def test_what_others_say_is_unread_until_it_is_read(reduced: Callable[..., Json]
     assert reduced(*actions, {"type": "read"}, page(messages(1, 6)))["unread"] == 0
 
 
+def test_what_was_read_on_another_device_is_read_and_never_unread_again(reduced: Callable[..., Json]) -> None:
+    snapshot = joined(messages(51, 60))
+    assert reduced(snapshot | {"read": 55})["unread"] == 5
+    assert reduced(snapshot | {"read": 55}, {"type": "read", "seq": 58})["unread"] == 2
+    assert reduced(snapshot | {"read": 55}, {"type": "read", "seq": 52})["unread"] == 5
+    assert reduced(snapshot | {"read": 55}, {"type": "read", "seq": 60})["unread"] == 0
+    assert reduced(snapshot | {"read": 55}, {"type": "read"}, snapshot | {"read": 55})["read"] == 60
+    ahead = (snapshot | {"read": 0}, {"type": "read", "seq": 61}, message(61, BEN), message(62, BEN))
+    assert reduced(*ahead)["unread"] == 1
+
+
 def test_unread_since_the_last_visit_counts_what_is_not_at_hand(reduced: Callable[..., Json]) -> None:
     assert reduced(joined(messages(51, 60)), read=40)["unread"] == 20
     assert reduced(joined(messages(51, 60)), read=55)["unread"] == 5

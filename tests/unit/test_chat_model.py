@@ -47,14 +47,14 @@ def test_who_may_not_change_a_message_is_told_why_and_takes_no_place() -> None:
     ]
     for command, present, code in cases:
         planned = plan([command], {}, {"a": 1}, present)
-        assert [r.code for r in planned.refused] == [code]
+        assert [r.why.code for r in planned.refused] == [code]
         assert (planned.new, planned.told) == ((), ())
     assert plan([edit("v", "2", 1, moderator=True)], {}, {"a": 1}, PRESENT).refused == ()
 
 
 def test_a_message_that_a_batch_deletes_cannot_be_edited_later_in_it() -> None:
     planned = plan([delete("u", "2", 1), edit("u", "3", 1)], {}, {"a": 1}, PRESENT)
-    assert ([e.kind for e in planned.new], [r.code for r in planned.refused]) == (["deleted"], ["bad_target"])
+    assert ([e.kind for e in planned.new], [r.why.code for r in planned.refused]) == (["deleted"], ["bad_target"])
 
 
 def test_a_change_that_is_known_is_not_judged_again() -> None:

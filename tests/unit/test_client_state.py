@@ -37,6 +37,17 @@ def fill(room: Room, head: int, page: int) -> list[Frame]:
     return found
 
 
+def test_what_is_read_never_goes_back_and_the_rest_is_unread() -> None:
+    room = Room("r")
+    snapshot = {"seq": 5, "rev": 0, "count": 0, "entries": []}
+    room.snapshot({**snapshot, "read": 3})
+    assert (room.read, room.unread) == (3, 2)
+    room.read_to(4)
+    room.read_to(2)
+    room.snapshot(snapshot)  # of a server that knows no positions
+    assert (room.read, room.unread) == (4, 1)
+
+
 HEAD = 40
 ACTIONS = st.lists(
     st.one_of(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from typer.main import get_command
 
 from warren.cli.main import app
-from warren.contracts import frames
-from warren.contracts.closing import CLOSE_CODES
+from warren.contracts.closing import CLOSE_CODES, TOKEN
+from warren.documents import asyncapi
+from warren.documents.tables import with_tables
 from warren.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,24 +26,22 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_close_codes_are_documented_as_they_are() -> None:
+def test_tables_of_the_protocol_are_those_of_the_contracts() -> None:
     page = (ROOT / "docs/protocol.md").read_text()
+    assert with_tables(page) == page, "run `make docs`"
+
+
+def test_the_page_knows_every_close_code() -> None:
+    source = (ROOT / "services/gateway/gateway/web/protocol/closing.js").read_text()
+    found = {int(code): rest for code, rest in re.findall(r"^  (\d{4}): \{(.*)\},$", source, re.MULTILINE)}
     for c in CLOSE_CODES:
-        back = "no" if not c.reconnect else f"yes, after {c.after:g} s" if c.after else "yes"
-        assert f"| {c.code} | {c.name} | {c.meaning} | {back} |" in page
+        after = re.search(r"after: (\d+)", found[c.code])
+        assert float(after[1] if after else 0) == c.after, c
+        assert c.reconnect == ("reconnect: false" not in found[c.code] and c is not TOKEN), c
 
 
-def test_every_frame_and_error_code_is_documented() -> None:
-    page = (ROOT / "docs/protocol.md").read_text()
-    for name in dir(frames):
-        model = getattr(frames, name)
-        if isinstance(model, type) and issubclass(model, frames.Frame) and "type" in model.model_fields:
-            kind = get_args(model.model_fields["type"].annotation)[0]
-            assert f"`{kind}`" in page or f'"type":"{kind}"' in page, kind
-    source = "".join(p.read_text() for p in (ROOT / "services/gateway/gateway").glob("*.py"))
-    codes = set(re.findall(r'RefusalError\(\s*"(\w+)"', source)) | set(re.findall(r'Error\(code="(\w+)"', source))
-    documented = set(re.findall(r"^\| `(\w+)` \|", page.split("## Errors")[1].split("## Close")[0], re.MULTILINE))
-    assert codes == documented
+def test_the_asyncapi_document_is_that_of_the_contracts() -> None:
+    assert (ROOT / "docs/asyncapi.yaml").read_text() == asyncapi.as_yaml(), "run `make docs`"
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:

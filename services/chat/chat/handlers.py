@@ -8,7 +8,7 @@ from typing import Protocol
 
 from prometheus_client import Gauge
 
-from chat.model import Command, Entry, Key, KnownError, Place, Plan, Refusal, plan, rooms_of
+from chat.model import Command, Entry, Key, KnownError, Place, Plan, Refused, plan, rooms_of
 from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 from warren.contracts.events import MessageRejected
 from warren.envelope import TRACEPARENT, Event, event, trace_id_of
@@ -128,9 +128,9 @@ class Partition:
         if missing:
             self._heads.update(await self._entries.heads(missing))
 
-    def _rejected(self, cause: Event, refusal: Refusal) -> Event:
-        data = refusal.command.data
-        fact = MessageRejected(room=data.room, id=data.id, user=data.user, code=refusal.code, message=refusal.message)
+    def _rejected(self, cause: Event, refused: Refused) -> Event:
+        data, why = refused.command.data, refused.why
+        fact = MessageRejected(room=data.room, id=data.id, user=data.user, code=why.code, message=why.meaning)
         return event(fact, EVENTS, room_key("room", data.room, self._partitions), cause=cause)
 
     def _fact(self, cause: Event, entry: Entry) -> Event:

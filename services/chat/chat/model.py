@@ -10,6 +10,7 @@ from typing import Literal
 from warren.contracts import User
 from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 from warren.contracts.events import MessageDeleted, MessageEdited, MessagePosted
+from warren.contracts.refusing import BAD_TARGET, NOT_YOURS, Refusal
 from warren.errors import WarrenError
 
 
@@ -94,12 +95,11 @@ _KINDS: dict[type, Kind] = {PostMessage: "message", EditMessage: "edited", Delet
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a command becomes no entry; `code` is for programs."""
+class Refused:
+    """A command that becomes no entry, and why."""
 
     command: Command
-    code: str
-    message: str
+    why: Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Plan:
 
     new: tuple[Entry, ...]
     told: tuple[tuple[Command, Entry], ...]
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
 
 def plan(
@@ -128,11 +128,11 @@ def plan(
     present = dict(targets or {})
     new: list[Entry] = []
     told: dict[Key, tuple[Command, Entry]] = {}
-    refused: dict[Key, Refusal] = {}
+    refused: dict[Key, Refused] = {}
     for command in commands:
         entry = placed.get(command.key)
         if entry is None:
-            if refusal := _refusal(command, present):
+            if refusal := _refused(command, present):
                 refused.setdefault(command.key, refusal)
                 continue
             room = command.data.room
@@ -147,16 +147,16 @@ def plan(
     return Plan(tuple(new), tuple(told.values()), tuple(refused.values()))
 
 
-def _refusal(command: Command, present: Mapping[Place, Entry]) -> Refusal | None:
+def _refused(command: Command, present: Mapping[Place, Entry]) -> Refused | None:
     """Say why a change is refused: by the message as it is just before it."""
     data = command.data
     if isinstance(data, PostMessage):
         return None
     target = present.get((data.room, data.target))
     if target is None or target.gone or target.kind != "message":
-        return Refusal(command, "bad_target", "there is no such message, or it was deleted")
+        return Refused(command, BAD_TARGET)
     if target.user.id != data.user.id and not data.moderator:
-        return Refusal(command, "not_yours", "only its author may change a message")
+        return Refused(command, NOT_YOURS)
     return None
 
 

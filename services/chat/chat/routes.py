@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from chat.handlers import Partition
 from chat.model import Entry
+from chat.reading.repository import Positions
 from chat.repository import Entries, Page, Wanted
 from warren.contracts import rfc3339
 from warren.contracts.frames import MAX_SEQ
@@ -19,6 +20,7 @@ from warren.topology import partition
 MAX_PAGE = 200
 MAX_PAGES = 50
 MAX_ROOMS = 5000
+MAX_READERS = 200
 
 
 class PageQuery(BaseModel):
@@ -42,6 +44,12 @@ class HeadsQuery(BaseModel):
     rooms: Annotated[list[str], Field(max_length=MAX_ROOMS)]
 
 
+class ReadsQuery(BaseModel):
+    """Users and rooms whose positions are wanted."""
+
+    readers: Annotated[list[tuple[str, str]], Field(max_length=MAX_READERS)]
+
+
 def frame(entry: Entry) -> dict[str, Any]:
     """Return an entry as the frame that tells of it: `message`, `edited` or `deleted`."""
     body = {} if entry.kind == "deleted" else {"body": entry.body}
@@ -58,7 +66,9 @@ def frame(entry: Entry) -> dict[str, Any]:
     }
 
 
-def router(entries: Entries, partitions: list[Partition], guard: Callable[..., None]) -> APIRouter:
+def router(
+    entries: Entries, positions: Positions, partitions: list[Partition], guard: Callable[..., None]
+) -> APIRouter:
     """Return the routes, open to holders of the service token."""
     routes = APIRouter(dependencies=[Depends(guard)], tags=["rooms"])
 
@@ -66,6 +76,11 @@ def router(entries: Entries, partitions: list[Partition], guard: Callable[..., N
     async def rooms(limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> dict[str, Any]:
         found = await entries.rooms(limit)
         return {"rooms": [{"room": r, "seq": seq, "time": rfc3339(e.time)} for r, seq, e in found]}
+
+    @routes.post("/reads", summary="The seq up to which each user has read each room, in the order asked for")
+    async def reads(query: ReadsQuery) -> dict[str, list[int]]:
+        known = await positions.of(query.readers)
+        return {"reads": [known[reader] for reader in query.readers]}
 
     @routes.post("/pages", summary="Pages of rooms' logs, in the order asked for")
     async def pages(query: PagesQuery) -> dict[str, list[dict[str, Any]]]:

@@ -20,7 +20,7 @@ from dlq_monitor.alerting.repository import AlertStore
 from dlq_monitor.api.edits import router as edit_router
 from dlq_monitor.api.groups import router as group_router
 from dlq_monitor.api.letters import router
-from dlq_monitor.api.openapi import document
+from dlq_monitor.api.openapi import ANSWERS, codes
 from dlq_monitor.api.page import router as page_router
 from dlq_monitor.api.rules import router as rules_router
 from dlq_monitor.api.transfer import router as transfer_router
@@ -41,6 +41,7 @@ from warren.consuming import Consuming
 from warren.http import create_app
 from warren.messaging import Link
 from warren.messaging.declare import gravedigger
+from warren.openapi import document
 from warren.pages import add_page
 from warren.runtime import Service
 from warren.storage import Mongo
@@ -116,7 +117,7 @@ def build(settings: DlqSettings) -> Service:
     app.include_router(alert_routes.router(alerting, guard))
     app.include_router(page_router(desk, replays, alerting, watcher, settings, guard))
     add_page(app, WEB)
-    document(app)
+    document(app, ANSWERS, codes)
     parts = [
         *consuming.parts,
         feed,

@@ -30,6 +30,10 @@ class RoomSummary(_Answer):
     room: RoomName
     seq: int
     time: Time
+    read: int
+    """The `seq` up to which the user has read it."""
+    unread: int
+    """Entries after that; changes of messages count as well."""
 
 
 class Rooms(_Answer):

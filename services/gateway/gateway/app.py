@@ -17,6 +17,7 @@ from gateway.jwks import Keys
 from gateway.neighbours import Chat, Presence
 from gateway.origins import open_to
 from gateway.protocol import GatewayProtocol
+from gateway.reading import Reading
 from gateway.routes import router
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
@@ -35,7 +36,6 @@ def build(settings: GatewaySettings) -> Service:
     """Compose the service; nothing connects before it runs."""
     health = Health(settings.alive_file)
     chat, presence = Chat(settings), Presence(settings)
-    hub = Hub(settings, chat, presence)
     out = Link(
         settings.amqp_url.get_secret_value(),
         f"{settings.name} commands",
@@ -43,12 +43,14 @@ def build(settings: GatewaySettings) -> Service:
         setup=publisher(settings.topology, settings.service),
     )
     commands = Publisher(out, settings.service, timeout=settings.publish_timeout)
+    reading = Reading(settings, commands)
+    hub = Hub(settings, chat, presence, reading)
     sessions = Sessions()
     signals = Signals(settings, out, commands, sessions.table)
     keys = Keys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
     tokens = Tokens(settings, keys)
     expiry = Expiry(tokens, sessions.all)
-    frames = Frames(settings, hub, chat, presence, commands, signals, expiry)
+    frames = Frames(settings, hub, chat, presence, commands, signals, expiry, reading)
     door = Door(settings, health, sessions, tokens, expiry, frames, hub, presence, signals)
 
     async def broker() -> None:
@@ -64,7 +66,7 @@ def build(settings: GatewaySettings) -> Service:
     health.add("presence", presence.ready, essential=False)
 
     app = create_app(settings, health)
-    app.include_router(router(settings, tokens, frames, chat, presence))
+    app.include_router(router(settings, tokens, frames, chat, presence, reading))
     add_page(app, WEB)
     open_to(app, settings.origins)
     requests = BoundedBodies(app, settings.frame_limit)
@@ -80,15 +82,15 @@ def build(settings: GatewaySettings) -> Service:
         settings,
         health,
         entrance,
-        [*([keys] if keys is not None else []), out, hub.feed, hub, signals, expiry, door],
+        [*([keys] if keys is not None else []), out, hub.feed, hub, signals, reading, expiry, door],
         on_stop=[chat.close, presence.close],
         uvicorn_options={
             "http": BoundedProtocol,
             "ws": GatewayProtocol,
             "ws_max_size": settings.frame_limit,
             "ws_per_message_deflate": False,
-            "ws_ping_interval": 20,
-            "ws_ping_timeout": 20,
+            "ws_ping_interval": settings.heartbeat_seconds or None,
+            "ws_ping_timeout": settings.heartbeat_seconds or None,
             "proxy_headers": bool(settings.trusted_proxies),
             "forwarded_allow_ips": settings.trusted_proxies or None,
         },

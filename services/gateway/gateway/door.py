@@ -26,7 +26,8 @@ from gateway.settings import GatewaySettings
 from gateway.signals import Signals
 from warren.contracts import User
 from warren.contracts.closing import BAD_DATA, DRAIN, FLOOD, FORBIDDEN, INTERNAL, UNAVAILABLE, CloseCode
-from warren.contracts.frames import CLIENT_FRAMES, PROTOCOL, Error, Welcome, parse_client_frame
+from warren.contracts.frames import CLIENT_FRAMES, PROTOCOL, Error, Welcome, parse_client_frame, ref_of
+from warren.contracts.refusing import BAD_FRAME
 from warren.contracts.signals import SessionRow
 from warren.errors import ContractError, DependencyDownError, WarrenError
 from warren.health import Health
@@ -115,6 +116,9 @@ class Door:
     async def serve(self, socket: WebSocket) -> None:
         """Serve one socket from handshake to close."""
         protocols, token = offered(socket.headers.get("sec-websocket-protocol"))
+        if protocols and PROTOCOL not in protocols:  # selecting none would tell a browser just as little
+            await socket.send_denial_response(PlainTextResponse(f"this server speaks {PROTOCOL}", 400))
+            return
         address = socket.client.host if socket.client else "unknown"
         try:
             identity = await self._let_in(socket, token or bearer(socket.headers.get("authorization")), address)
@@ -214,7 +218,7 @@ class Door:
             if limit and session.bad_frames > limit:
                 session.close(FLOOD)
             else:
-                session.error(Error(code="bad_frame", message=str(e)))
+                session.error(Error(ref=ref_of(text), code=BAD_FRAME.code, message=str(e)))
             return
         session.bad_frames = 0
         self._count[frame.type].inc()

@@ -18,6 +18,7 @@ from gateway.hub import Hub
 from gateway.limits import Rates
 from gateway.metrics import ACCEPTING
 from gateway.neighbours import Chat, Members, Presence
+from gateway.reading import Reading
 from gateway.rights import Right, Rights
 from gateway.session import Session
 from gateway.settings import GatewaySettings
@@ -26,6 +27,17 @@ from warren.contracts import User, frames, now
 from warren.contracts.closing import UNAVAILABLE
 from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
 from warren.contracts.events import Member, UserTyping
+from warren.contracts.refusing import (
+    AWAY,
+    BAD_TOKEN,
+    BUSY,
+    NO_RIGHT,
+    NOT_JOINED,
+    RATE_LIMITED,
+    TOO_LONG,
+    TOO_MANY_ROOMS,
+    Refusal,
+)
 from warren.contracts.signals import RenameUser
 from warren.envelope import event
 from warren.errors import DependencyDownError, WarrenError
@@ -39,11 +51,11 @@ RETRY_AFTER = 1.0
 
 
 class RefusalError(WarrenError):
-    """A frame can't be followed; `code` is for programs, the text for people."""
+    """A frame can't be followed; `why` is for programs, the text for people. `retry_after` is in seconds."""
 
-    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, why: Refusal, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.why = why
         self.retry_after = retry_after
 
 
@@ -59,6 +71,7 @@ class Frames:
         commands: Publisher,
         signals: Signals,
         expiry: Expiry,
+        reading: Reading,
     ) -> None:
         self._settings = settings
         self._hub = hub
@@ -67,6 +80,7 @@ class Frames:
         self._commands = commands
         self._signals = signals
         self._expiry = expiry
+        self._reading = reading
         self._noted: list[str] = []
         self._rates = Rates(settings.message_rate, settings.message_burst)
         self._handlers: dict[type[frames.ClientFrame], Callable[[Session, Any], None]] = {
@@ -79,6 +93,7 @@ class Frames:
             frames.Status: self._status,
             frames.Typing: self._typing,
             frames.Token: self._token,
+            frames.Read: self._read,
             frames.Ping: self._ping,
         }
 
@@ -97,21 +112,21 @@ class Frames:
     def check_rate(self, user: str) -> None:
         """Take one of the user's tokens, or raise `RefusalError`."""
         if wait := self._rates.take(user):
-            raise RefusalError("rate_limited", "too fast: wait a moment", round(wait, 3))
+            raise RefusalError(RATE_LIMITED, "too fast: wait a moment", round(wait, 3))
 
     @staticmethod
     def check_right(rights: Rights, room: str, needed: Right) -> Right:
         """Return someone's right to a room if it is as much as is needed, or raise `RefusalError`."""
         right = rights.of(room)
         if right < needed:
-            raise RefusalError("forbidden", f"your token does not let you {needed.name.lower()} here")
+            raise RefusalError(NO_RIGHT, f"your token does not let you {needed.name.lower()} here")
         return right
 
     def check_body(self, body: str) -> None:
         """Raise `RefusalError` for a body above the limit."""
         limit = self._settings.body_limit
         if limit and len(body.encode()) > limit:
-            raise RefusalError("too_long", f"a message has at most {limit} bytes")
+            raise RefusalError(TOO_LONG, f"a message has at most {limit} bytes")
 
     def post(self, user: User, room: str, message_id: str, body: str) -> asyncio.Future[None]:
         """Publish a message; the future ends when the broker has it."""
@@ -149,7 +164,7 @@ class Frames:
         self.check_right(session.rights, frame.room, Right.READ)
         limit = self._settings.rooms_per_session
         if limit and frame.room not in session.rooms and len(session.rooms) >= limit:
-            raise RefusalError("too_many_rooms", f"a session has at most {limit} rooms: leave one first")
+            raise RefusalError(TOO_MANY_ROOMS, f"a session has at most {limit} rooms: leave one first")
         if running := session.rooms.get(frame.room):
             running.cancel()
         known = frame.room in session.rooms
@@ -164,12 +179,14 @@ class Frames:
         try:
             async with asyncio.timeout(self._settings.join_seconds):
                 await self._hub.subscribe(frame.room)
-                page, members = await asyncio.gather(self._history(frame), self._members(frame.room))
+                page, members, read = await asyncio.gather(
+                    self._history(frame), self._members(frame.room), self._read_by(session.user.id, frame.room)
+                )
         except (WarrenError, TimeoutError) as e:
             self._forget(session, frame.room)
             self._signals.left(session.id, session.user, frame.room)
             log.warning("a join failed", extra={"fields": {"room": frame.room, "reason": str(e) or type(e).__name__}})
-            away = RefusalError("unavailable", "this room cannot be read just now: try again", RETRY_AFTER)
+            away = RefusalError(AWAY, "this room cannot be read just now: try again", RETRY_AFTER)
             self._refuse(session, frame, away)
             return
         joined = frames.Joined(
@@ -181,6 +198,7 @@ class Frames:
             count=members.count,
             entries=page.entries,
             truncated=page.truncated,
+            read=read,
         )
         session.rooms[frame.room] = None
         self._hub.snapshot(frame.room, session, page.seq, members.rev, joined)
@@ -206,6 +224,14 @@ class Frames:
                 return await self._presence.members(room)
         raise DependencyDownError("presence", "no answer")
 
+    async def _read_by(self, user: str, room: str) -> int:
+        """Return how far a user has read a room: as it is stored, or as this gateway has heard since."""
+        async for attempt in _while_away(self._settings.join_seconds):
+            with attempt:
+                self._reading.learn(user, room, await self._chat.read((user, room)))
+                return self._reading.known(user, room)
+        raise DependencyDownError("chat", "no answer")
+
     def _leave(self, session: Session, frame: frames.Leave) -> None:
         self._check_joined(session, frame.room)
         self._forget(session, frame.room)
@@ -220,7 +246,7 @@ class Frames:
             self.check_body(frame.body)
         self.check_rate(session.user.id)
         if session.pending >= self._settings.pending_messages:
-            raise RefusalError("busy", "too many of your messages wait for the broker", RETRY_AFTER)
+            raise RefusalError(BUSY, "too many of your messages wait for the broker", RETRY_AFTER)
         session.begin()
         began = time.perf_counter()
         confirmed = self._submit(_command(session.user, frame, moderator=right >= Right.MODERATE))
@@ -234,7 +260,7 @@ class Frames:
             ACCEPTING.observe(time.perf_counter() - began)
             session.say(frames.Ack(ref=frame.ref, id=frame.id, room=frame.room))
         else:
-            away = RefusalError("unavailable", "the message was not taken: send it again with the same id", RETRY_AFTER)
+            away = RefusalError(AWAY, "the message was not taken: send it again with the same id", RETRY_AFTER)
             self._refuse(session, frame, away)
 
     def _rename(self, session: Session, frame: frames.Rename) -> None:
@@ -252,9 +278,7 @@ class Frames:
                 session.say(frames.Ack(ref=frame.ref))
             else:
                 session.keep_name(before.name)
-                self._refuse(
-                    session, frame, RefusalError("unavailable", "the name was not taken: try again", RETRY_AFTER)
-                )
+                self._refuse(session, frame, RefusalError(AWAY, "the name was not taken: try again", RETRY_AFTER))
 
         confirmed.add_done_callback(done)
 
@@ -286,7 +310,7 @@ class Frames:
             self._refuse(
                 session,
                 frame,
-                RefusalError("unavailable", str(e), RETRY_AFTER) if away else RefusalError("bad_token", str(e)),
+                RefusalError(AWAY, str(e), RETRY_AFTER) if away else RefusalError(BAD_TOKEN, str(e)),
             )
             return
         session.say(frames.Ack(ref=frame.ref))
@@ -296,7 +320,14 @@ class Frames:
             except RefusalError as e:
                 self._forget(session, room)
                 self._signals.left(session.id, session.user, room)
-                session.error(frames.Error(code=e.code, message=str(e), room=room))
+                session.error(frames.Error(code=e.why.code, message=str(e), room=room))
+
+    def _read(self, session: Session, frame: frames.Read) -> None:
+        self._check_joined(session, frame.room)
+        self.check_rate(session.user.id)
+        seq = min(frame.seq, self._hub.head(frame.room))  # what is to come cannot be read
+        if self._reading.moved(session.user.id, frame.room, seq):
+            self._hub.tell_read(session.user.id, frame.room, seq, but=session)
 
     @staticmethod
     def _ping(session: Session, frame: frames.Ping) -> None:
@@ -307,7 +338,7 @@ class Frames:
     @staticmethod
     def _check_joined(session: Session, room: str) -> None:
         if room not in session.rooms:
-            raise RefusalError("not_joined", "join the room first")
+            raise RefusalError(NOT_JOINED, "join the room first")
 
     def _forget(self, session: Session, name: str) -> None:
         if name not in session.rooms:
@@ -318,13 +349,13 @@ class Frames:
         self._hub.leave(name, session)
 
     @staticmethod
-    def _refuse(session: Session, frame: frames.ClientFrame, why: RefusalError) -> None:
+    def _refuse(session: Session, frame: frames.ClientFrame, error: RefusalError) -> None:
         session.error(
             frames.Error(
                 ref=frame.ref,
-                code=why.code,
-                message=str(why),
-                retry_after=why.retry_after,
+                code=error.why.code,
+                message=str(error),
+                retry_after=error.retry_after,
                 id=getattr(frame, "id", None),
                 room=getattr(frame, "room", None),
             )

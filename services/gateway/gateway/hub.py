@@ -19,6 +19,7 @@ from gateway.catching_up import Page
 from gateway.framing import framed, framed_json
 from gateway.metrics import BACKFILLED, FANNED_OUT, ROOMS
 from gateway.neighbours import Chat, Presence
+from gateway.reading import Reading
 from gateway.room import Receiver, Room
 from gateway.settings import GatewaySettings
 from warren.contracts import rfc3339
@@ -30,10 +31,11 @@ from warren.contracts.events import (
     MessagePosted,
     MessageRejected,
     PresenceChanged,
+    UserRead,
     UserRenamed,
     UserTyping,
 )
-from warren.contracts.frames import Joined, Rejected, Renamed, TypingFrame
+from warren.contracts.frames import Joined, ReadFrame, Rejected, Renamed, TypingFrame
 from warren.envelope import Event
 from warren.errors import DependencyDownError
 from warren.messaging import Feed, accept
@@ -47,7 +49,16 @@ COMPARED_AT_ONCE = 1000
 UNDER_WAY_SECONDS = 0.5
 """What was stored when heads were asked gets this long to arrive by itself: in a busy room some is always under way."""
 
-FACTS = accept(MessagePosted, MessageEdited, MessageDeleted, MessageRejected, PresenceChanged, UserRenamed, UserTyping)
+FACTS = accept(
+    MessagePosted,
+    MessageEdited,
+    MessageDeleted,
+    MessageRejected,
+    PresenceChanged,
+    UserRenamed,
+    UserTyping,
+    UserRead,
+)
 
 
 _FRAMES = {MessagePosted: "message", MessageEdited: "edited", MessageDeleted: "deleted"}
@@ -63,10 +74,11 @@ class UserSession(Receiver, Protocol):
 class Hub:
     """Rooms by name, sessions by user, and the feed that fills them."""
 
-    def __init__(self, settings: GatewaySettings, chat: Chat, presence: Presence) -> None:
+    def __init__(self, settings: GatewaySettings, chat: Chat, presence: Presence, reading: Reading) -> None:
         self._settings = settings
         self._chat = chat
         self._presence = presence
+        self._reading = reading
         self._rooms: dict[str, Room] = {}
         self._users: dict[str, set[UserSession]] = {}
         self._in_partition: dict[str, int] = {}
@@ -93,6 +105,7 @@ class Hub:
             PresenceChanged: self._presence_changed,
             UserRenamed: self._renamed,
             UserTyping: self._typing,
+            UserRead: self._read,
         }
 
     # ---------------------------------------------------------------- sessions
@@ -118,6 +131,11 @@ class Hub:
             self._in_partition[key] = self._in_partition.get(key, 0) + 1
         room.enter(session)
         return room
+
+    def head(self, name: str) -> int:
+        """Return the `seq` of the last entry that any member of a room has."""
+        room = self._rooms.get(name)
+        return room.head if room is not None else 0
 
     async def subscribe(self, name: str) -> None:
         """Return when the broker routes the room's facts here."""
@@ -224,6 +242,18 @@ class Hub:
             self._touched.add(room)
             room.tell(framed(TypingFrame(room=fact.room, user=fact.user)), held=False)
 
+    def _read(self, _: Event, fact: UserRead) -> None:
+        if self._reading.heard(fact):
+            self.tell_read(fact.user, fact.room, fact.seq)
+
+    def tell_read(self, user: str, room: str, seq: int, *, but: UserSession | None = None) -> None:
+        """Tell a user's sessions here, `but` the one that said so, how far they have read a room."""
+        others = [s for s in self._users.get(user, ()) if s is not but]
+        if others:
+            frame = framed(ReadFrame(room=room, seq=seq))
+            for session in others:
+                session.send(frame)
+
     # ---------------------------------------------------------------- presence
 
     def _tell_in_turn(self, room: Room) -> None:
@@ -311,7 +341,8 @@ class Hub:
 
     async def run(self) -> None:
         """Compare all rooms with chat and presence from time to time, and at once after each reset of the feed."""
-        await self.feed.bind(EVENTS, "user.renamed")  # it belongs to no room
+        await self.feed.bind(EVENTS, UserRenamed.KEY)  # these belong to users, wherever they are
+        await self.feed.bind(EPHEMERAL, UserRead.KEY)
         while True:
             try:
                 async with asyncio.timeout(self._settings.reconcile_seconds):

@@ -20,6 +20,7 @@ from warren.http import neighbour
 from warren.observability.tracing import current_headers
 
 _PAGES_AT_ONCE = 20
+_READS_AT_ONCE = 100
 _MEMBERS_AT_ONCE = 50
 _NAMES_AT_ONCE = 100
 
@@ -80,6 +81,8 @@ class Chat(_Neighbour):
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__("chat", settings.chat_url, settings)
         self._page = Batching(self._pages, most=_PAGES_AT_ONCE, together=lambda wanted: wanted.room)
+        self.read: Batching[tuple[str, str], int] = Batching(self._reads, most=_READS_AT_ONCE)
+        """Returns the `seq` up to which a user (id) has read a room, 0 for nothing yet."""
 
     async def page(self, room: str, *, after: int | None = None, before: int | None = None, limit: int = 50) -> Page:
         """Return a page of a room's log."""
@@ -100,6 +103,10 @@ class Chat(_Neighbour):
             found = [Page(p["entries"], p["seq"], p["truncated"]) for p in answer["pages"]]
             pages.update(zip(some, found, strict=True))
         return pages
+
+    async def _reads(self, readers: Sequence[tuple[str, str]]) -> list[int]:
+        found: list[int] = (await self.call("POST", "/reads", json={"readers": list(readers)}))["reads"]
+        return found
 
     async def heads(self, rooms: Sequence[str]) -> dict[str, int]:
         """Return the highest `seq` of each room."""

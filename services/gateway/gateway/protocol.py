@@ -15,7 +15,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from warren.contracts.closing import BAD_TEXT, TOO_BIG
+from gateway.metrics import CLOSED
+from warren.contracts.closing import BAD_TEXT, SILENT, TOO_BIG
 
 CLOSE_SECONDS = 2.0
 """How long a client may take to read what is left and to answer the close."""
@@ -217,6 +218,11 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
         else:
             self._hear(text)
+
+    def keepalive_timeout(self) -> None:
+        """Close a client that has not answered a ping: in bounded time, however much of ours it has not read."""
+        CLOSED.labels(SILENT.name).inc()
+        self.end(SILENT.code, SILENT.name)
 
     async def run_asgi(self) -> None:
         """Serve the handshake; an attached session lives on by itself."""

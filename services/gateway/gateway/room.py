@@ -64,6 +64,11 @@ class Room:
         return (*self._live, *self._joining)
 
     @property
+    def head(self) -> int:
+        """The last entry that any member has."""
+        return max(self.seq or 0, *(joining.upto or 0 for joining in self._joining.values()), 0)
+
+    @property
     def has_gap(self) -> bool:
         """Whether entries wait for others that are missing."""
         return bool(self._beyond) and self.seq is not None

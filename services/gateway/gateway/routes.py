@@ -2,6 +2,7 @@
 
 # Without `from __future__ import annotations`: FastAPI must see the local name `someone` itself, not its text.
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
@@ -15,6 +16,7 @@ from gateway.handlers import Frames, RefusalError
 from gateway.limits import Rates
 from gateway.neighbours import Chat, Presence
 from gateway.origins import Origins
+from gateway.reading import Reading
 from gateway.rights import EVERYWHERE, Right
 from gateway.settings import GatewaySettings
 from warren.contracts import User, rfc3339
@@ -40,7 +42,9 @@ class Post(BaseModel):
     body: Annotated[str, StringConstraints(min_length=1)]
 
 
-def router(settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat, presence: Presence) -> APIRouter:
+def router(  # noqa: PLR0915 - one table of routes
+    settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat, presence: Presence, reading: Reading
+) -> APIRouter:
     """Return the routes under `/api`."""
     routes = APIRouter(prefix="/api", tags=["chat"])
     origins = Origins(settings.origins)
@@ -100,8 +104,10 @@ def router(settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat
         responses=success(Rooms) | problems(401, 403, 413, 503),
     )
     async def rooms(who: someone, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> dict[str, Any]:
-        known = await chat.rooms(limit if who.rights is EVERYWHERE else 200)
-        return {"rooms": [room for room in known if who.rights.of(room["room"]) >= Right.READ][:limit]}
+        known, user = await chat.rooms(limit if who.rights is EVERYWHERE else 200), who.user.id
+        found = [row for row in known if who.rights.of(row["room"]) >= Right.READ][:limit]
+        reads = await asyncio.gather(*[chat.read((user, row["room"])) for row in found])
+        return {"rooms": [reading.with_unread(user, row, read) for row, read in zip(found, reads, strict=True)]}
 
     @routes.get(
         "/rooms/{room:path}/entries",
@@ -158,7 +164,7 @@ def router(settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat
         except RefusalError as e:
             status = 429 if e.retry_after else 413
             retry = {"Retry-After": str(max(1, round(e.retry_after)))} if e.retry_after else {}
-            return JSONResponse({"detail": str(e), "code": e.code}, status, retry)
+            return JSONResponse({"detail": str(e), "code": e.why.code}, status, retry)
         return JSONResponse({"id": message.id, "room": room}, 202)
 
     return routes

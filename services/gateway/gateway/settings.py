@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from gateway.origins import Origins
 from gateway.rights import rights_to_write
+from warren.contracts.frames import Limits
 from warren.settings import Settings
 
 Limit = Annotated[float, Field(ge=0)]
@@ -78,11 +79,15 @@ class GatewaySettings(Settings):
     first_page: int = Field(default=50, ge=1, le=200)
     """Entries of a snapshot for a client that names no `since`."""
 
+    heartbeat_seconds: float = Field(default=20, ge=0)
+    """Seconds between two websocket pings; a client that takes as long to answer one is closed as silent (4012)."""
     beat_seconds: float = Field(default=2, gt=0)
     table_seconds: float = Field(default=30, gt=0)
     """How often presence is told of all sessions, needed or not."""
     reconcile_seconds: float = Field(default=5, gt=0)
     """How often the heads of all rooms are compared with chat's."""
+    read_seconds: float = Field(default=2, gt=0)
+    """How often positions that users have read up to go out, the furthest of each user and room."""
     join_seconds: float = Field(default=10, gt=0)
     """How long a join waits for a service that is away."""
     drain_notice: float = Field(default=0, ge=0)
@@ -120,12 +125,23 @@ class GatewaySettings(Settings):
         return not self.members_shown or count <= self.members_shown
 
     @property
-    def limits(self) -> dict[str, float]:
+    def limits(self) -> Limits:
         """What `welcome` tells clients."""
-        return {
-            "frame_bytes": self.frame_limit,
-            "body_bytes": self.body_limit,
-            "message_rate": self.message_rate,
-            "message_burst": self.message_burst,
-            "rooms": self.rooms_per_session,
-        }
+        return Limits(
+            frame_bytes=self.frame_limit,
+            body_bytes=self.body_limit,
+            message_rate=self.message_rate,
+            message_burst=self.message_burst,
+            pending=self.pending_messages,
+            bad_frames=self.bad_frames,
+            rooms=self.rooms_per_session,
+            members=self.members_shown,
+            first_page=self.first_page,
+            page=self.page,
+            buffer_bytes=self.send_buffer,
+            sessions_per_user=self.sessions_per_user,
+            sessions_per_address=self.sessions_per_address,
+            connect_rate=self.connect_rate,
+            heartbeat=self.heartbeat_seconds,
+            silence=self.heartbeat_seconds,
+        )

@@ -156,6 +156,16 @@ class Client(Core):
         """Take another name; returns once it holds on this socket, and keeps it over reconnections."""
         await self._ask({"type": "rename", "name": name}, self._limit(deadline))
 
+    async def read(self, room: str, seq: int | None = None) -> None:
+        """Say that the user has read a joined room up to `seq`, or all of it; lost if offline: say it again then."""
+        state = self.rooms.get(room)
+        if not self.online or state is None or not state.live:
+            return
+        wanted = state.seq or 0 if seq is None else seq
+        if wanted > state.read:
+            state.read_to(wanted)
+            await self._link.send({"type": "read", "room": room, "seq": wanted})
+
     async def typing(self, room: str) -> None:
         """Tell the room that one is writing; lost if offline."""
         state = self.rooms.get(room)

@@ -66,6 +66,7 @@ class Core:
             "error": self._on_error,
             "presence": self._on_presence,
             "renamed": self._on_renamed,
+            "read": self._on_read,
             "goodbye": self._on_goodbye,
         }
 
@@ -267,6 +268,10 @@ class Core:
         own = frame["user"]["id"] == self.user["id"]
         if own and frame["user"]["name"] not in self._former:  # else an earlier rename that is told late
             self._named(frame["user"]["name"])
+
+    def _on_read(self, frame: Frame) -> None:
+        if (room := self.rooms.get(frame["room"])) is not None:
+            room.read_to(frame["seq"])
 
     def _on_goodbye(self, frame: Frame) -> None:
         self._link.pause = seconds(frame.get("reconnect_after"))

@@ -31,6 +31,8 @@ class Room:
         """The last entry before which nothing is missing; None before the first snapshot."""
         self.head = since or 0
         """The highest `seq` heard of."""
+        self.read = 0
+        """The `seq` up to which the user has read, on whatever device."""
         self.entries: deque[Frame] = deque(maxlen=keep)
         self.rev = 0
         self.members: dict[str, Frame] | None = {}
@@ -63,9 +65,19 @@ class Room:
         if self.seq is None:
             self.seq = entries[0]["seq"] - 1 if entries else joined["seq"]
         self.head = max(self.head, joined["seq"])
+        self.read_to(joined.get("read", 0))
         members = joined.get("members")
         self.replace_members(members, joined["count"], joined["rev"])
         return self.add(entries)
+
+    def read_to(self, seq: int) -> None:
+        """Take a position of the user's: it never goes back."""
+        self.read = max(self.read, seq)
+
+    @property
+    def unread(self) -> int:
+        """Entries beyond that position; changes of messages count as well."""
+        return max(0, self.head - self.read)
 
     def add(self, entries: Iterable[Frame]) -> list[Frame]:
         """Take entries from anywhere and return those that are new and in order now."""
@@ -93,7 +105,7 @@ class Room:
 
     def _forget(self) -> None:
         """Start over: the server has less than it had, so its store was reset."""
-        self.seq, self.head, self.rev = None, 0, 0
+        self.seq, self.head, self.rev, self.read = None, 0, 0, 0
         self.entries.clear()
         self._ahead.clear()
         self._changes.clear()

@@ -12,6 +12,8 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
+from warren.topology import EVENTS
+
 
 def rfc3339(moment: datetime) -> str:
     """Write a time as RFC 3339 in UTC with milliseconds: `2026-11-23T05:00:00.000Z`."""
@@ -74,9 +76,14 @@ class User(Model):
 
 
 class Contract(Model):
-    """The body of one kind of message; `TYPE` is what the AMQP property `type` says."""
+    """The body of one kind of message; `TYPE` is what the AMQP property `type` says.
+
+    `EXCHANGE` and `KEY` say where it passes; `{partition}` stands for that of its room.
+    """
 
     TYPE: ClassVar[str]
+    EXCHANGE: ClassVar[str] = EVENTS
+    KEY: ClassVar[str]
 
 
 REGISTRY: dict[str, type[Contract]] = {}

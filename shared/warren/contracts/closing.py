@@ -32,6 +32,7 @@ SLOW = CloseCode(
 FLOOD = CloseCode(4009, "flood", "too many bad frames, frames or connections", reconnect=True, after=5)
 DRAIN = CloseCode(4010, "drain", "the server is going away, others are there", reconnect=True)
 UNAVAILABLE = CloseCode(4011, "unavailable", "the server cannot serve now", reconnect=True, after=2)
+SILENT = CloseCode(4012, "silent", "a ping of the server was not answered in time", reconnect=True, after=1)
 
 CLOSE_CODES: tuple[CloseCode, ...] = (
     PROTOCOL_ERROR,
@@ -46,4 +47,5 @@ CLOSE_CODES: tuple[CloseCode, ...] = (
     FLOOD,
     DRAIN,
     UNAVAILABLE,
+    SILENT,
 )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from warren.contracts.base import Contract, MessageId, RoomName, Seq, Time, User, contract
+from warren.topology import COMMANDS
 
 
 class RoomCommand(Contract):
     """What every command on a room's log carries. `time` is when the gateway accepted it."""
 
+    EXCHANGE: ClassVar[str] = COMMANDS
+    KEY: ClassVar[str] = "chat.{partition}"
     room: RoomName
     id: MessageId
     user: User

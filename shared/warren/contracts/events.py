@@ -6,12 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from warren.contracts.base import Contract, MessageId, Model, RoomName, Seq, Time, User, UserName, contract
+from warren.contracts.base import Contract, MessageId, Model, RoomName, Seq, Time, User, UserId, UserName, contract
+from warren.topology import EPHEMERAL
 
 
 class Entry(Contract):
     """An entry of a room's log: `seq` is dense per room, `id` is the client's."""
 
+    KEY: ClassVar[str] = "room.{partition}"
     room: RoomName
     seq: Seq
     id: MessageId
@@ -49,6 +51,7 @@ class MessageRejected(Contract):
     """A business rule refused a command; its sender is told, the room is not, no `seq` is used."""
 
     TYPE: ClassVar[str] = "message.rejected.v1"
+    KEY: ClassVar[str] = "room.{partition}"
     room: RoomName
     id: MessageId
     user: User
@@ -77,6 +80,7 @@ class PresenceChanged(Contract):
     """Who came, went or changed in a room; `rev` grows by one per room and change."""
 
     TYPE: ClassVar[str] = "presence.changed.v1"
+    KEY: ClassVar[str] = "room.{partition}"
     room: RoomName
     rev: int
     count: int
@@ -90,6 +94,7 @@ class UserRenamed(Contract):
     """A user has another name. `rooms` are those the user is in now: their members are told."""
 
     TYPE: ClassVar[str] = "user.renamed.v1"
+    KEY: ClassVar[str] = "user.renamed"
     user: User
     was: UserName
     rooms: tuple[RoomName, ...] = ()
@@ -100,6 +105,7 @@ class RenameRejected(Contract):
     """A rename was refused."""
 
     TYPE: ClassVar[str] = "user.rename_rejected.v1"
+    KEY: ClassVar[str] = "user.rename_rejected"
     user: User
     name: UserName
     code: str
@@ -111,8 +117,23 @@ class UserTyping(Contract):
     """Someone writes. Exchange `warren.ephemeral`: transient, not recorded."""
 
     TYPE: ClassVar[str] = "user.typing.v1"
+    EXCHANGE: ClassVar[str] = EPHEMERAL
+    KEY: ClassVar[str] = "room.{partition}"
     room: RoomName
     user: User
+
+
+@contract
+class UserRead(Contract):
+    """A user has read a room up to `seq`, as a gateway heard. Exchange `warren.ephemeral`: not recorded."""
+
+    TYPE: ClassVar[str] = "user.read.v1"
+    EXCHANGE: ClassVar[str] = EPHEMERAL
+    KEY: ClassVar[str] = "user.read"
+    gateway: str
+    user: UserId
+    room: RoomName
+    seq: Seq
 
 
 class Alert(Contract):
@@ -130,6 +151,7 @@ class AlertRaised(Alert):
     """Something needs a person."""
 
     TYPE: ClassVar[str] = "alert.raised.v1"
+    KEY: ClassVar[str] = "alert.raised"
 
 
 @contract
@@ -137,6 +159,7 @@ class AlertCleared(Alert):
     """It is well again."""
 
     TYPE: ClassVar[str] = "alert.cleared.v1"
+    KEY: ClassVar[str] = "alert.cleared"
 
 
 class DeadLetter(Contract):
@@ -157,6 +180,7 @@ class DeadLetterParked(DeadLetter):
     """A dead message is stored and waits for a decision."""
 
     TYPE: ClassVar[str] = "deadletter.parked.v1"
+    KEY: ClassVar[str] = "deadletter.parked"
 
 
 @contract
@@ -164,6 +188,7 @@ class DeadLetterReplayed(DeadLetter):
     """A parked message was sent again."""
 
     TYPE: ClassVar[str] = "deadletter.replayed.v1"
+    KEY: ClassVar[str] = "deadletter.replayed"
 
 
 @contract
@@ -171,6 +196,7 @@ class DeadLetterDiscarded(DeadLetter):
     """A parked message was given up by decision."""
 
     TYPE: ClassVar[str] = "deadletter.discarded.v1"
+    KEY: ClassVar[str] = "deadletter.discarded"
 
 
 @contract
@@ -178,6 +204,7 @@ class AuditSealed(Contract):
     """A batch of audit records was chained: `hash` covers it and all before it in its chain."""
 
     TYPE: ClassVar[str] = "audit.sealed.v1"
+    KEY: ClassVar[str] = "audit.sealed"
     chain: str
     n: int
     hash: str

@@ -1,16 +1,18 @@
 """Websocket frames, protocol version 1: JSON text, one frame a message.
 
 Frames from clients are strict (an unknown field is an error frame); frames to clients are built here too,
-so that the documents generated from these models and the wire cannot differ.
+so that the documents generated from these models and the wire cannot differ. A frame's docstring is what the documents
+say of it; a new frame is a class here and a word in `AnyClientFrame` or `AnyServerFrame`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
-from warren.contracts.base import MessageId, RoomName, Seq, Time, User, UserName
+from warren.contracts.base import MessageId, Model, RoomName, Seq, Time, User, UserName
 from warren.contracts.events import Member
 from warren.contracts.signals import SessionState
 from warren.errors import ContractError
@@ -22,21 +24,31 @@ PROTOCOL = "warren.v1"
 """The websocket sub-protocol that the server selects."""
 
 
+def _needs_type(schema: dict[str, Any]) -> None:
+    """Say that `type` is always there, though our own frames have it by default."""
+    if "type" in schema.get("properties", {}):
+        schema["required"] = ["type", *(name for name in schema.get("required", ()) if name != "type")]
+
+
 class Frame(BaseModel):
     """Base of all frames."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_needs_type)
 
 
 class ClientFrame(Frame):
     """A frame from a client; `ref` is repeated in the answer."""
 
+    ANSWER: ClassVar[str] = ""
+    """Type of the frame that answers; empty: there is none but an `error`."""
+
     ref: Annotated[str, StringConstraints(max_length=64)] | int | None = None
 
 
 class Join(ClientFrame):
-    """Enter a room; with `since`, get the entries after that `seq`."""
+    """Enter a room: the answer brings the entries after `since`, the last `seq` one has, else the latest page."""
 
+    ANSWER: ClassVar[str] = "joined"
     type: Literal["join"]
     room: RoomName
     since: Annotated[int, Field(ge=0, le=MAX_SEQ)] | None = None
@@ -45,13 +57,15 @@ class Join(ClientFrame):
 class Leave(ClientFrame):
     """Leave a room."""
 
+    ANSWER: ClassVar[str] = "left"
     type: Literal["leave"]
     room: RoomName
 
 
 class Message(ClientFrame):
-    """Say something; the same `id` again is the same message."""
+    """Say something: acknowledged once the broker has it. The same `id` again is the same message."""
 
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["message"]
     id: MessageId
     room: RoomName
@@ -59,8 +73,12 @@ class Message(ClientFrame):
 
 
 class Edit(ClientFrame):
-    """Replace the body of the message with the `seq` `target`; `id` is the change's own, like a message's."""
+    """Replace the body of the message with the `seq` `target`: everyone sees `edited`, or the sender `rejected`.
 
+    `id` is the change's own, like a message's.
+    """
+
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["edit"]
     id: MessageId
     room: RoomName
@@ -69,8 +87,12 @@ class Edit(ClientFrame):
 
 
 class Delete(ClientFrame):
-    """Blank the body of the message with the `seq` `target`; `id` is the change's own, like a message's."""
+    """Blank the body of the message with the `seq` `target`: everyone sees `deleted`, or the sender `rejected`.
 
+    `id` is the change's own, like a message's.
+    """
+
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["delete"]
     id: MessageId
     room: RoomName
@@ -78,8 +100,9 @@ class Delete(ClientFrame):
 
 
 class Rename(ClientFrame):
-    """Take another name."""
+    """Take another name: everyone who shares a room sees `renamed`."""
 
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["rename"]
     name: UserName
 
@@ -105,28 +128,56 @@ class Token(ClientFrame):
     token: Annotated[str, StringConstraints(min_length=1, max_length=8000)] = Field(repr=False)
 
 
-class Ping(ClientFrame):
-    """Ask for a `pong`."""
+class Read(ClientFrame):
+    """Say that one has read the room up to `seq`; what does not go beyond the last is passed over.
 
+    One's other sessions get `read`, and it is kept.
+    """
+
+    type: Literal["read"]
+    room: RoomName
+    seq: Annotated[Seq, Field(le=MAX_SEQ)]
+
+
+class Ping(ClientFrame):
+    """Ask for a `pong`: the way to find out whether the server is still there."""
+
+    ANSWER: ClassVar[str] = "pong"
     type: Literal["ping"]
 
 
 Change = Message | Edit | Delete
 """What asks for an entry in a room's log."""
 
-AnyClientFrame = Annotated[Join | Leave | Change | Rename | Status | Typing | Token | Ping, Field(discriminator="type")]
-CLIENT_FRAMES = ("join", "leave", "message", "edit", "delete", "rename", "status", "typing", "token", "ping")
-"""The types of frames that clients send."""
+AnyClientFrame: TypeAlias = Join | Leave | Change | Rename | Status | Typing | Read | Token | Ping
 
-_CLIENT: TypeAdapter[Join | Leave | Change | Rename | Status | Typing | Token | Ping] = TypeAdapter(AnyClientFrame)
+_CLIENT: TypeAdapter[AnyClientFrame] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
 
-def parse_client_frame(text: str | bytes) -> Join | Leave | Change | Rename | Status | Typing | Token | Ping:
+def type_of(frame: type[Frame]) -> str:
+    """Return what a frame's `type` says."""
+    return str(get_args(frame.model_fields["type"].annotation)[0])
+
+
+CLIENT_FRAMES: dict[str, type[ClientFrame]] = {type_of(frame): frame for frame in get_args(AnyClientFrame)}
+"""The frames that clients send, by type."""
+
+
+def parse_client_frame(text: str | bytes) -> AnyClientFrame:
     """Read a client's frame, or raise `ContractError` with a sentence for the client's developer."""
     try:
         return _CLIENT.validate_json(text)
     except ValidationError as e:
         raise ContractError(_explain(e)) from None
+
+
+def ref_of(text: str | bytes) -> str | int | None:
+    """Return the `ref` of what is no frame of ours, where it can be read all the same."""
+    try:
+        ref = from_json(text)["ref"]
+        return ClientFrame(ref=ref).ref
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _explain(error: ValidationError) -> str:
@@ -142,18 +193,42 @@ def _explain(error: ValidationError) -> str:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
+class Limits(Model):
+    """What a client can run into; 0 means none. A newer server may tell of more."""
+
+    frame_bytes: int = Field(description="bytes of a frame; a larger one closes the socket with 1009")
+    body_bytes: int = Field(description="bytes of a message's body in UTF-8, else `too_long`")
+    message_rate: float = Field(description="frames per second, all but `leave` and `ping`, else `rate_limited`")
+    message_burst: float = Field(description="of them at once")
+    pending: int = Field(description="messages of a session that may wait for their `ack`, else `busy`")
+    bad_frames: int = Field(description="bad frames in a row, then the socket is closed with 4009")
+    rooms: int = Field(description="rooms of a session, else `too_many_rooms`")
+    members: int = Field(description="members of a room that `joined` lists; of more it tells the number only")
+    first_page: int = Field(description="entries in `joined` without `since`")
+    page: int = Field(description="entries in `joined` with `since`; when more were missed, `truncated`")
+    buffer_bytes: int = Field(description="bytes that may wait for a client to read them, then it is closed with 4008")
+    sessions_per_user: int = Field(description="open sockets of a user, else 4009")
+    sessions_per_address: int = Field(description="open sockets of an address, else 4009")
+    connect_rate: float = Field(description="handshakes of an address per second, else 4009")
+    heartbeat: float = Field(description="seconds of quiet between two pings of the server")
+    silence: float = Field(description="seconds a client may take to answer one, then it is closed with 4012")
+
+
 class Welcome(Frame):
-    """The first frame of every session."""
+    """The first frame of every session: who one is, the version of the protocol, and every limit to run into."""
 
     type: Literal["welcome"] = "welcome"
     session: str
     user: User
     protocol: int = 1
-    limits: dict[str, float]
+    limits: Limits
 
 
 class MessageFrame(Frame):
-    """A message in its place; `trace` is its trace id, 32 hex digits."""
+    """A message in its place: `seq` is dense per room, from 1. Its sender gets it too.
+
+    `trace` is its trace id, 32 hex digits.
+    """
 
     type: Literal["message"] = "message"
     room: RoomName
@@ -166,7 +241,7 @@ class MessageFrame(Frame):
 
 
 class EditedFrame(Frame):
-    """An entry of the log: the message with the `seq` `target` has a new body."""
+    """An entry of the log: the message with the `seq` `target` has this body now."""
 
     type: Literal["edited"] = "edited"
     room: RoomName
@@ -180,7 +255,10 @@ class EditedFrame(Frame):
 
 
 class DeletedFrame(Frame):
-    """An entry of the log: the message with the `seq` `target` is gone, and so is its body in the store."""
+    """An entry of the log: the message with the `seq` `target` is gone.
+
+    Its text is gone from the store, too: `body` is empty in later pages.
+    """
 
     type: Literal["deleted"] = "deleted"
     room: RoomName
@@ -196,7 +274,11 @@ EntryFrame = Annotated[MessageFrame | EditedFrame | DeletedFrame, Field(discrimi
 
 
 class Joined(Frame):
-    """The snapshot of a room: its head `seq`, who is there (`members` absent in large rooms), entries."""
+    """The snapshot of a room: its head `seq`, who is there as of `rev`, and entries.
+
+    `truncated`: more were missed than fit, these are the newest. `members` is absent in large rooms. `read` is the
+    `seq` up to which one has read, on whatever device; 0 for nothing yet.
+    """
 
     type: Literal["joined"] = "joined"
     ref: str | int | None = None
@@ -207,6 +289,7 @@ class Joined(Frame):
     count: int
     entries: tuple[EntryFrame, ...]
     truncated: bool
+    read: int = 0
 
 
 class Left(Frame):
@@ -218,7 +301,7 @@ class Left(Frame):
 
 
 class Ack(Frame):
-    """The broker has it (`id`, `room` for messages)."""
+    """The broker has it; with `id` and `room` for what becomes an entry of a room."""
 
     type: Literal["ack"] = "ack"
     ref: str | int | None = None
@@ -227,7 +310,7 @@ class Ack(Frame):
 
 
 class Rejected(Frame):
-    """A business rule refused a message that had been accepted."""
+    """A rule refused what had been acknowledged; nobody else is told, no `seq` is used."""
 
     type: Literal["rejected"] = "rejected"
     room: RoomName
@@ -255,7 +338,7 @@ class Presence(Frame):
 
 
 class Renamed(Frame):
-    """Someone has another name."""
+    """Someone who shares a room has another name; `was` is the old one."""
 
     type: Literal["renamed"] = "renamed"
     user: User
@@ -270,6 +353,14 @@ class TypingFrame(Frame):
     user: User
 
 
+class ReadFrame(Frame):
+    """One has read the room up to `seq` in another session; pass over what is lower than you know."""
+
+    type: Literal["read"] = "read"
+    room: RoomName
+    seq: Seq
+
+
 class Pong(Frame):
     """The answer to `ping`."""
 
@@ -278,7 +369,7 @@ class Pong(Frame):
 
 
 class Error(Frame):
-    """What went wrong with the frame `ref`; `retry_after` in seconds where trying again may help."""
+    """What went wrong with the frame `ref`; with `retry_after`, in seconds, where trying again helps."""
 
     type: Literal["error"] = "error"
     ref: str | int | None = None
@@ -290,11 +381,33 @@ class Error(Frame):
 
 
 class Goodbye(Frame):
-    """The server is about to close; come back after `reconnect_after` seconds."""
+    """The socket is about to be closed: come back after `reconnect_after` seconds. `reason` is a close code's name."""
 
     type: Literal["goodbye"] = "goodbye"
     reason: str
     reconnect_after: float
+
+
+AnyServerFrame: TypeAlias = (
+    Welcome
+    | Joined
+    | Left
+    | MessageFrame
+    | EditedFrame
+    | DeletedFrame
+    | Ack
+    | Rejected
+    | Presence
+    | Renamed
+    | TypingFrame
+    | ReadFrame
+    | Pong
+    | Error
+    | Goodbye
+)
+
+SERVER_FRAMES: dict[str, type[Frame]] = {type_of(frame): frame for frame in get_args(AnyServerFrame)}
+"""The frames that the server sends, by type."""
 
 
 def encode(frame: Frame, **dump: Any) -> str:

@@ -33,6 +33,7 @@ class SessionOpened(SessionSignal):
     """A socket was welcomed."""
 
     TYPE: ClassVar[str] = "session.opened.v1"
+    KEY: ClassVar[str] = "session.opened"
 
 
 @contract
@@ -40,6 +41,7 @@ class SessionClosed(SessionSignal):
     """A socket is gone, and with it all its rooms."""
 
     TYPE: ClassVar[str] = "session.closed.v1"
+    KEY: ClassVar[str] = "session.closed"
 
 
 @contract
@@ -47,6 +49,7 @@ class SessionStatus(SessionSignal):
     """Who holds the socket went away, or came back."""
 
     TYPE: ClassVar[str] = "session.status.v1"
+    KEY: ClassVar[str] = "session.status"
     status: SessionState
 
 
@@ -55,6 +58,7 @@ class RoomJoined(SessionSignal):
     """A session entered a room."""
 
     TYPE: ClassVar[str] = "room.joined.v1"
+    KEY: ClassVar[str] = "signal.{partition}"
     room: RoomName
     status: SessionState = Field(default="online", exclude_if=_is_rule)
 
@@ -64,6 +68,7 @@ class RoomLeft(SessionSignal):
     """A session left a room."""
 
     TYPE: ClassVar[str] = "room.left.v1"
+    KEY: ClassVar[str] = "signal.{partition}"
     room: RoomName
 
 
@@ -90,6 +95,7 @@ class GatewayBeat(Contract):
     """A gateway incarnation lives, and all its sessions with it. Some beats carry the whole table."""
 
     TYPE: ClassVar[str] = "gateway.beat.v1"
+    KEY: ClassVar[str] = "gateway.beat"
     gateway: str
     sessions: int = Field(ge=0)
     time: Time
@@ -104,6 +110,7 @@ class RenameUser(Contract):
     """
 
     TYPE: ClassVar[str] = "user.rename.v1"
+    KEY: ClassVar[str] = "user.rename"
     user: User
     name: UserName
     rooms: tuple[RoomName, ...] = ()

@@ -117,7 +117,7 @@ function signIn() {
 
 function signOut() {
   forget();
-  for (const name of ["read", "rooms", "active"]) lasting.remove(name);
+  for (const name of ["rooms", "active"]) lasting.remove(name);
   for (const name of ["outbox", "drafts"]) perTab.remove(name);
   location.reload();
 }

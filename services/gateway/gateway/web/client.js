@@ -19,6 +19,7 @@ import { plain } from "./text.js";
 const TYPING_EVERY = 3_000;
 const RENEW_EVERY = 10_000;
 const HISTORY_PAGE = 50;
+const TELL_READ_EVERY = 1_000;
 const KEPT = 2_000;
 const GATHERED = 4; // milliseconds: entries of a burst are taken in together
 
@@ -43,6 +44,8 @@ export class Client {
   #typed = new Map(); // room → when it was told last
   #shown = null; // the token that the server has seen last
   #status = "online";
+  #told = new Map(); // room → the last seq that the server knows to be read
+  #telling = new Set(); // rooms of which the server will be told soon
   #following = true; // whether the active room is shown at its end
   #delivery = new Delivery({
     send: (frame) => this.#connection.send(frame),
@@ -57,6 +60,7 @@ export class Client {
     ack: (frame) => this.#acknowledged(frame),
     rejected: (frame) => this.#delivery.rejected(frame),
     renamed: (frame) => this.#renamed(frame),
+    read: (frame) => this.#readElsewhere(frame),
     error: (frame) => this.#refused(frame),
   };
 
@@ -226,6 +230,7 @@ export class Client {
 
   #joined(frame) {
     this.#asked.delete(frame.ref);
+    this.#told.set(frame.room, frame.read ?? 0);
     this.#dispatch(frame.room, frame);
     this.#delivery.resume(frame.room);
   }
@@ -243,6 +248,11 @@ export class Client {
       session.identify(user);
     }
     for (const name of this.#rooms.keys()) this.#dispatch(name, { type: "renamed", user, was, at: Date.now() });
+  }
+
+  #readElsewhere({ room, seq }) {
+    this.#told.set(room, Math.max(this.#told.get(room) ?? 0, seq));
+    this.#dispatch(room, { type: "read", seq });
   }
 
   #refused(frame) {
@@ -289,8 +299,7 @@ export class Client {
 
   #add(name) {
     const me = this.#store.get().me?.id ?? null;
-    const read = lasting.get("read", {})[name] ?? null;
-    this.#store.set({ rooms: new Map(this.#rooms).set(name, newRoom(name, { me, read })) });
+    this.#store.set({ rooms: new Map(this.#rooms).set(name, newRoom(name, { me })) });
     lasting.set("rooms", [...this.#rooms.keys()]);
   }
 
@@ -318,8 +327,20 @@ export class Client {
     if (room === before) return;
     this.#store.set({ rooms: new Map(this.#rooms).set(name, room) });
     if (room.pending !== before.pending) save(room.me, this.#rooms);
-    if (room.read !== before.read) lasting.set("read", { ...lasting.get("read", {}), [name]: room.read });
+    if (room.joined && room.read > (this.#told.get(name) ?? 0)) this.#tellRead(name);
     this.#check(name);
+  }
+
+  /** The server keeps how far was read and tells the user's other devices; it hears of it once a second at most. */
+  #tellRead(name) {
+    if (this.#telling.has(name)) return;
+    this.#telling.add(name);
+    setTimeout(() => {
+      this.#telling.delete(name);
+      const room = this.#rooms.get(name);
+      if (!room?.joined || room.read <= (this.#told.get(name) ?? 0)) return;
+      if (this.#connection.send({ type: "read", room: name, seq: room.read })) this.#told.set(name, room.read);
+    }, TELL_READ_EVERY);
   }
 
   #history(name, value) {

@@ -15,6 +15,7 @@ const CODES = {
   4009: { after: 5, reason: "Too much was sent at once" },
   4010: { reason: "The server is restarting" },
   4011: { after: 2, reason: "The server cannot serve just now" },
+  4012: { after: 1, reason: "The connection was lost" },
 };
 
 /** `{reconnect, after (seconds, at the least), token: "keep" | "fresh", reason}` of a close code. */

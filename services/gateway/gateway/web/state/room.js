@@ -13,7 +13,7 @@ const NOTICES_KEPT = 100;
 const FAR = 1_000; // entries: a larger hole is not filled, the newest page takes the place of what is shown
 export const TYPING_SECONDS = 5;
 
-/** A room before anything was heard of it. `read` is the last `seq` read in an earlier visit, if any. */
+/** A room before anything was heard of it. `read` is the last `seq` that is known to be read, if any. */
 export function newRoom(name, { me, read = null }) {
   return {
     name,
@@ -86,7 +86,7 @@ export function reduce(room, action) {
 
 function joined(room, frame) {
   const entries = sorted(frame.entries);
-  let next = room;
+  let next = frame.read > 0 ? read(room, { seq: frame.read }) : room;
   if (!room.joined && room.next !== null && frame.seq < room.base) next = forget(room); // the store was reset
   if (next.next === null) next = anchor(next, entries, frame.seq);
   else next = frame.truncated ? newest(next, entries) : absorb(next, entries);
@@ -181,9 +181,12 @@ function unreadOf(room, read) {
   return { read, unread: hidden + room.entries.filter((e) => counts({ ...room, read }, e)).length };
 }
 
-function read(room) {
-  if (room.next === null || (room.read === room.next - 1 && room.unread === 0)) return room;
-  return { ...room, read: room.next - 1, unread: 0 };
+/** Read up to `seq`, here or on another device; without `seq`, all that is at hand. Never back. */
+function read(room, { seq = null }) {
+  if (room.next === null) return seq === null ? room : { ...room, read: Math.max(room.read ?? 0, seq) };
+  const upto = Math.max(room.read, seq ?? room.next - 1);
+  if (upto === room.read && (seq !== null || room.unread === 0)) return room;
+  return { ...room, ...(upto >= room.next - 1 ? { read: upto, unread: 0 } : unreadOf(room, upto)) };
 }
 
 /** Forget the earliest entries beyond `keep`; scrolling up fetches them again. */
