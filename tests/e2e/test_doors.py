@@ -11,6 +11,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.support.stack import Stack, enter, guest
+from tests.support.waiting import eventually
+from warren.client import Client, core
 from warren.client.raw import RawSocket
 from warren.contracts.frames import PROTOCOL
 
@@ -141,6 +143,28 @@ async def test_a_session_ends_with_its_token_unless_a_fresh_one_came(stack: Stac
             assert await ended.closed() == (4002, "expired")
         await one.send_json({"type": "message", "id": "1", "room": room, "body": "still here"})
         await one.expect("ack", id="1")
+
+
+async def test_the_python_client_renews_its_token_and_stays(
+    stack: Stack, base: str, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "RENEW_AGAIN", 0.3)
+    user, lost, given = name(), [], []
+
+    async def fetch() -> str:
+        given.append(stack.token(user, exp=time.time() + 1))
+        return given[-1]
+
+    def note(event: dict[str, object]) -> None:
+        if event["type"] == "offline":
+            lost.append(event)
+
+    async with Client(base, token=fetch, on_event=note) as client:
+        await client.join(room)
+        session = client.session
+        await eventually(lambda: len(given) > 3 and client.token == given[-1], what="it was renewed some times")
+        await client.send(room, "still the same connection")
+        assert (client.session, lost) == (session, [])
 
 
 async def test_a_fresh_token_brings_its_own_rights(stack: Stack, base: str, room: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 from weakref import WeakSet
@@ -15,9 +16,13 @@ from warren.client.link import Link
 from warren.client.requests import Request, Requests, check
 from warren.client.rest import Rest
 from warren.client.state import ENTRY_TYPES, Frame, Room
-from warren.client.wire import seconds
+from warren.client.wire import expiry, seconds
 
 START_SECONDS = 15.0
+RENEW_BEFORE = 60.0
+"""Seconds before its expiry that a token is renewed over the socket."""
+RENEW_AGAIN = 10.0
+"""Seconds between two attempts at it, at the least."""
 
 
 class Core:
@@ -56,6 +61,7 @@ class Core:
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
         self._welcomed = asyncio.Event()
+        self._renewal: asyncio.TimerHandle | None = None
         self._ended: ClientError | None = None
         self._handlers: dict[str, Callable[[Frame], None]] = {
             "welcome": self._on_welcome,
@@ -140,11 +146,31 @@ class Core:
             self._end(ClosedError("the client has failed"))  # nobody waits for ever, whatever happened
 
     async def _become_guest(self) -> str:
-        guest = await self.rest.guest(self.user["name"] or None)
+        guest = await self.rest.guest(self.user["name"] or None, self.token)
         self._former.clear()
         return guest.token
 
+    def _plan_renewal(self) -> None:
+        """Renew the token before it expires, for as long as this connection lasts; each welcome plans anew."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+        if (due := expiry(self.token)) is not None:
+            wait = max(due - time.time() - RENEW_BEFORE, RENEW_AGAIN)
+            self._renewal = asyncio.get_running_loop().call_later(wait, lambda: self._spawn(self._renew()))
+
+    async def _renew(self) -> None:
+        try:
+            token = await self._link.fresh_token()
+            if token is None:
+                return
+            await self._ask({"type": "token", "token": token}, RENEW_AGAIN, urgent=True)
+            self._link.token = token
+        except ClientError:
+            pass  # again soon, or after the server has closed the connection for it
+        self._plan_renewal()
+
     def _on_welcome(self, frame: Frame) -> None:
+        self._plan_renewal()
         known, self.user = self.user, frame["user"]
         self.session, self.limits = frame["session"], frame.get("limits", {})
         outdated = known["id"] == self.user["id"] and self.user["name"] in self._former
@@ -190,6 +216,8 @@ class Core:
         if self._ended is not None:
             return
         code = error.code if isinstance(error, RefusedError) else "closed"
+        if self._renewal is not None:
+            self._renewal.cancel()
         self._emit({"type": "ended", "code": code, "reason": str(error)})
         self._ended = error
         self._offline()

@@ -46,6 +46,10 @@ class Link:
         self._fetch_token, self._receive, self._lost = fetch_token, receive, lost
         self._socket: ClientConnection | None = None
 
+    async def fresh_token(self) -> str | None:
+        """Return another token before the present one has expired, None where the present one is all there is."""
+        return None if self._fetch_token is None else await self._fetch_token()
+
     async def send(self, frame: Frame) -> None:
         """Send a frame if there is a connection; whoever needs an answer asks again on the next one."""
         if self._socket is None:

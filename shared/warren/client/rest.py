@@ -57,9 +57,9 @@ class Rest:
             await self._http.aclose()
             self._http = None
 
-    async def guest(self, name: str | None = None) -> Guest:
-        """Become a guest under `name`, or under one that the server makes up."""
-        body = await self._call("POST", "/api/token", None, body={"name": name} if name else {})
+    async def guest(self, name: str | None = None, token: str | None = None) -> Guest:
+        """Become a guest under `name`, or under one that the server makes up; with a guest's `token` the same again."""
+        body = await self._call("POST", "/api/token", token, body={"name": name} if name else {})
         return Guest(body["token"], body["user"], str(body.get("expires", "")))
 
     async def rooms(self, token: str | None = None) -> list[Frame]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
+import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
@@ -84,6 +86,15 @@ def seconds(text: str | float | None) -> float:
         return max(0.0, float(text or 0))
     except (TypeError, ValueError):
         return 0.0
+
+
+def expiry(token: str | None) -> float | None:
+    """Return when a JWT says that it expires, in seconds since the epoch; None if it does not say so readably."""
+    try:
+        claims = (token or "").split(".")[1]
+        return float(orjson.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return None
 
 
 def closing_error(code: int | None, reason: str | None) -> ClientError:
