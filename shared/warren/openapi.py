@@ -20,7 +20,10 @@ _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 _SENTENCE = {
     "type": "object",
     "required": ["detail"],
-    "properties": {"detail": {"type": "string", "description": "One sentence for people."}},
+    "properties": {
+        "detail": {"type": "string", "description": "One sentence for people."},
+        "code": {"type": "string", "description": "For programs, where there is one."},
+    },
     "example": {"detail": "a valid token is needed"},
 }
 _FAULTS = {

@@ -1,4 +1,4 @@
-"""What the REST interface answers, for its document: the shapes, and every status with its meaning."""
+"""What the REST interface answers, for its document; for its refusals see `gateway.openapi`."""
 
 from __future__ import annotations
 
@@ -68,29 +68,6 @@ class Accepted(_Answer):
 
     id: MessageId
     room: RoomName
-
-
-class Problem(_Answer):
-    """Why not: `detail` for people, `code` for programs, where there is one."""
-
-    detail: str
-    code: str | None = None
-
-
-_MEANINGS = {
-    400: "The body is not JSON in UTF-8",
-    401: "The token is missing, not valid or expired",
-    403: "The token, or the page's origin, does not allow this",
-    404: "Nothing is here: no room's name has line breaks",
-    413: "The body is too long",
-    429: "Too fast: again after `Retry-After` seconds",
-    503: "A service is away: again after `Retry-After` seconds",
-}
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document the statuses of a route that are no success."""
-    return {status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses}
 
 
 def success(model: type[BaseModel], status: int = 200) -> dict[int | str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from gateway.handlers import Frames
 from gateway.hub import Hub
 from gateway.jwks import Keys
 from gateway.neighbours import Chat, Presence
+from gateway.openapi import ANSWERS, codes
 from gateway.origins import open_to
 from gateway.protocol import GatewayProtocol
 from gateway.reading import Reading
@@ -26,6 +27,7 @@ from warren.health import Health
 from warren.http import create_app
 from warren.messaging import Link, Publisher
 from warren.messaging.declare import publisher
+from warren.openapi import document
 from warren.pages import add_page
 from warren.runtime import Service
 
@@ -67,6 +69,7 @@ def build(settings: GatewaySettings) -> Service:
 
     app = create_app(settings, health)
     app.include_router(router(settings, tokens, frames, chat, presence, reading))
+    document(app, ANSWERS, codes)
     add_page(app, WEB)
     open_to(app, settings.origins)
     requests = BoundedBodies(app, settings.frame_limit)

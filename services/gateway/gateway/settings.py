@@ -132,6 +132,7 @@ class GatewaySettings(Settings):
             body_bytes=self.body_limit,
             message_rate=self.message_rate,
             message_burst=self.message_burst,
+            frame_rate=self.frame_rate,
             pending=self.pending_messages,
             bad_frames=self.bad_frames,
             rooms=self.rooms_per_session,

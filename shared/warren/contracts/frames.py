@@ -200,6 +200,7 @@ class Limits(Model):
     body_bytes: int = Field(description="bytes of a message's body in UTF-8, else `too_long`")
     message_rate: float = Field(description="frames per second, all but `leave` and `ping`, else `rate_limited`")
     message_burst: float = Field(description="of them at once")
+    frame_rate: float = Field(description="frames of any kind per second and address; more are read later")
     pending: int = Field(description="messages of a session that may wait for their `ack`, else `busy`")
     bad_frames: int = Field(description="bad frames in a row, then the socket is closed with 4009")
     rooms: int = Field(description="rooms of a session, else `too_many_rooms`")
