@@ -78,7 +78,7 @@ class Socket:
         (self._frames if self._joined else self._snapshots).add(len(frames), count)
         self._joined = True
 
-    def renamed(self, name: str) -> None:
+    def renamed(self, name: str, asked: str | None) -> None:
         """Take a name."""
 
 

@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from tests.support.proxy import Proxy
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
-from warren.client import Client
+from warren.client import Client, Rest
 
 if TYPE_CHECKING:
     from tests.support.browser import Visit  # it is a plugin here, and pytest wants to import those itself
@@ -176,6 +176,14 @@ async def test_what_is_unread_is_counted_until_it_is_read(stack: Stack, room: st
     await expect(ann.message("one").get_by_test_id("unread-divider")).to_have_count(1)
     await expect(ann.room(room).get_by_test_id("unread")).to_be_hidden()
     await expect(ann.page).to_have_title(f"#{room} · Warren")
+
+    token = await ann.page.evaluate("JSON.parse(localStorage.getItem('warren.session')).token")
+    async with Rest(two) as rest:
+
+        async def kept() -> bool:
+            return any(r["room"] == room and r["read"] == r["seq"] for r in await rest.rooms(token))
+
+        await eventually(kept, what="the server knows what was read, for Ann's other devices")
 
 
 async def test_what_is_said_while_the_network_is_away_is_pending_and_then_sent(

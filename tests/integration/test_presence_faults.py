@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import httpx
+
 from tests.support.edge import Edge
 from tests.support.services import Services
 from tests.support.space import Space
@@ -33,3 +35,36 @@ async def test_many_leave_a_network_is_cut_and_comes_back_a_gateway_is_killed(
 
         await edge.kill(one)
         await edge.right(WITHIN)
+
+
+async def test_a_large_room_is_told_its_number_and_all_members_when_it_is_small_again(
+    space: Space, services: Services, wire: Wire
+) -> None:
+    await wire.declare(space.topology)
+    async with Edge(space, services, rooms=1) as edge:
+        gateway = await edge.gateway(members_shown=2, presence_interval=0.1)
+        await edge.enter(gateway, 4)
+        await edge.right(WITHIN)
+        first = gateway.sockets[0]
+        counted = await first.raw.expect("presence", count=4)
+        assert counted.keys() == {"type", "room", "rev", "count"}
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {first.token}"}) as http:
+            path = f"{gateway.url}/api/rooms/{first.room}/members"
+            page = (await http.get(path, params={"limit": 3})).json()
+            rest = (await http.get(path, params={"after": page["members"][-1]["id"]})).json()
+            assert (page["truncated"], rest["truncated"], len(rest["members"])) == (True, False, 1)
+            ids = [m["id"] for m in (*page["members"], *rest["members"])]
+            assert ids == sorted(s.user for s in gateway.sockets)
+            gone = gateway.sockets[1]
+            for socket in (gone, gateway.sockets[2]):
+                gateway.sockets.remove(socket)
+                await socket.close()
+            small = await first.raw.expect("presence", count=2)
+            assert {m["id"] for m in small["members"]} == {s.user for s in gateway.sockets}
+            person = (await http.get(f"{gateway.url}/api/users/{gone.user}")).json()
+            assert (person["id"], person["status"], "seen" in person) == (gone.user, "offline", True)
+            assert (await http.get(f"{gateway.url}/api/users/nobody")).status_code == httpx.codes.NOT_FOUND
+            await gateway.sockets[1].raw.send_json({"type": "status", "status": "away", "ref": 1})
+            await gateway.sockets[1].raw.expect("ack", ref=1)
+            told = await first.raw.expect("presence", count=2)
+            assert [(m["id"], m["status"]) for m in told["changed"]] == [(gateway.sockets[1].user, "away")]

@@ -40,6 +40,7 @@ class Socket:
 
     user: str
     room: str
+    token: str
     raw: RawSocket
 
     async def close(self) -> None:
@@ -97,14 +98,14 @@ class Edge:
         """The presence service."""
         return self._presence
 
-    async def gateway(self) -> Gateway:
-        """Start another gateway."""
+    async def gateway(self, **more: object) -> Gateway:
+        """Start another gateway, with more settings if need be."""
         ways = [Proxy(url) for url in (self._space.amqp_url, self._chat.url, self._presence.url)]
         for way in ways:
             await self._stack.enter_async_context(way.running())
         port = free_port()
         urls = {"amqp_url": ways[0].url, "chat_url": ways[1].url, "presence_url": ways[2].url}
-        settings = {"jwt_secret": SECRET, "log_level": "warning", "beat_seconds": self._lease / 4, **NO_LIMITS}
+        settings = {"jwt_secret": SECRET, "log_level": "warning", "beat_seconds": self._lease / 4, **NO_LIMITS, **more}
         env = {**os.environ, **self._space.env(port=port, **urls, **settings)}
         process = _start(env)
         gateway = Gateway(f"http://127.0.0.1:{port}", process, ways)
@@ -161,7 +162,7 @@ class Edge:
         room = self._rooms[self._users % len(self._rooms)]
         await raw.send_json({"type": "join", "room": room})
         await raw.expect("joined", timeout_seconds=60)
-        gateway.sockets.append(Socket(identity.user.id, room, raw))
+        gateway.sockets.append(Socket(identity.user.id, room, token, raw))
 
 
 def _start(env: dict[str, str]) -> subprocess.Popen[bytes]:

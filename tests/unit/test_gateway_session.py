@@ -99,6 +99,17 @@ async def test_a_late_word_of_an_older_rename_does_not_undo_a_newer_one() -> Non
     assert one.user.name == "D"
 
 
+async def test_another_name_may_be_given_than_the_one_asked_for() -> None:
+    one = session(Wire())
+    one.rename("Ann")
+    one.renamed("Ann (2)", "Ann")
+    assert one.user.name == "Ann (2)"
+    one.rename("Bob")
+    one.rename("Cyd")
+    one.renamed("Bob (2)", "Bob")
+    assert one.user.name == "Cyd", "a newer wish is on its way"
+
+
 async def test_only_the_last_of_several_names_may_be_told() -> None:
     one = session(Wire())
     one.rename("B")

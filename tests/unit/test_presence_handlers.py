@@ -88,10 +88,18 @@ class Rig:
 
     def __init__(self) -> None:
         self.store, self.facts, self.now = MemoryStore(), Published(), 0.0
+        self.unique_names = False
         self.presence = self.restart()
 
     def restart(self) -> Presence:
-        self.presence = Presence(self.store, self.facts, partitions=4, lease=LEASE, clock=lambda: self.now)
+        self.presence = Presence(
+            self.store,
+            self.facts,
+            partitions=4,
+            lease=LEASE,
+            unique_names=self.unique_names,
+            clock=lambda: self.now,
+        )
         return self.presence
 
     async def send(self, *signals: Contract) -> list[Contract]:
@@ -309,3 +317,27 @@ async def test_a_dead_gateways_users_were_last_seen_when_it_was_heard(rig: Rig) 
     [member] = fact.left
     assert member.seen is not None
     assert abs((before - member.seen).total_seconds() - 10 * LEASE) < 5
+
+
+def renames(facts: Sequence[Contract]) -> list[tuple[str, str, str, str | None]]:
+    return [(f.user.id, f.was, f.user.name, f.asked) for f in facts if isinstance(f, UserRenamed)]
+
+
+async def test_the_second_ann_in_a_room_gets_a_number_where_names_are_unique(rig: Rig) -> None:
+    rig.unique_names = True
+    rig.restart()
+    first = joined("s1", "u1", "general", 1, name="Ann")
+    second = joined("s2", "u2", "general", 2, name="ann")
+    third = joined("s3", "u3", "random", 3, name="Ann")
+    assert renames(await rig.send(first, second, third)) == [("u2", "ann", "ann (2)", None)]
+    sent = wrap(joined("s3", "u3", "general", 4, name="Ann"))
+    await rig.presence.handle(sent)
+    assert renames(rig.facts.take()) == [("u3", "Ann", "Ann (3)", None)]
+    await rig.presence.handle(sent)
+    assert renames(rig.facts.take()) == [("u3", "Ann", "Ann (3)", None)], "come again, it is told again"
+    rig.restart()
+    assert renames(await rig.send(rename("u3", "Ann (3)", "Ann", 5))) == [("u3", "Ann (3)", "Ann (3)", "Ann")]
+    await rig.send(closed("s1", "u1", 6))
+    assert renames(await rig.send(rename("u3", "Ann (3)", "Ann", 7))) == [("u3", "Ann (3)", "Ann", None)]
+    rows = [row("s4", "u4", "general"), row("s5", "Ann", "general")]
+    assert renames(await rig.send(*table("g2", 8, rows))) == [("Ann", "Ann", "Ann (3)", None)]

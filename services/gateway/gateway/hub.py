@@ -67,8 +67,8 @@ _FRAMES = {MessagePosted: "message", MessageEdited: "edited", MessageDeleted: "d
 class UserSession(Receiver, Protocol):
     """A session, as far as the hub knows it."""
 
-    def renamed(self, name: str) -> None:
-        """Take the user's new name."""
+    def renamed(self, name: str, asked: str | None) -> None:
+        """Take the user's new name, which may differ from the one that was asked for."""
 
 
 class Hub:
@@ -227,7 +227,7 @@ class Hub:
     def _renamed(self, _: Event, fact: UserRenamed) -> None:
         own = tuple(self._users.get(fact.user.id, ()))
         for session in own:
-            session.renamed(fact.user.name)
+            session.renamed(fact.user.name, fact.asked)
         told: set[Receiver] = set(own)
         for name in fact.rooms:
             if room := self._rooms.get(name):

@@ -116,11 +116,12 @@ class Session:
             self._asked.append(name)
             self.user = User(id=self.user.id, name=name)
 
-    def renamed(self, name: str) -> None:
-        """Take the user's new name, unless this socket has asked for a newer one meanwhile."""
-        if name in self._asked:
-            del self._asked[: self._asked.index(name) + 1]  # presence may tell of the last of several names only
-        elif not self._asked:
+    def renamed(self, name: str, asked: str | None = None) -> None:
+        """Take the user's new name, given for the one that was `asked`, unless this socket asked for a newer one."""
+        wanted = asked or name
+        if wanted in self._asked:
+            del self._asked[: self._asked.index(wanted) + 1]  # presence may tell of the last of several names only
+        if not self._asked:
             self.user = User(id=self.user.id, name=name)
 
     def keep_name(self, name: str) -> None:

@@ -55,7 +55,7 @@ class GatewaySettings(Settings):
     message_burst: Limit = 200
     connect_rate: Limit = 200
     """Handshakes and guest tokens per second and address."""
-    frame_rate: Limit = 2000
+    frame_rate: Limit = 5000
     """Websocket frames of any kind per second and address; more are not read before their time."""
     sessions_per_address: Count = 1000
     sessions_per_user: Count = 100

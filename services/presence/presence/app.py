@@ -31,7 +31,13 @@ def build(settings: PresenceSettings) -> Service:
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.database, settings.name)
     repository = Repository(mongo.database, seen_days=settings.seen_days)
     consuming = Consuming(settings, mongo, prepare=repository.prepare)
-    presence = Presence(repository, consuming.facts, partitions=settings.partitions, lease=settings.lease)
+    presence = Presence(
+        repository,
+        consuming.facts,
+        partitions=settings.partitions,
+        lease=settings.lease,
+        unique_names=settings.unique_names,
+    )
     [queue] = settings.topology.of(settings.service)
     consumer = consuming.consume(queue.name, presence.handle, accepts=accept(*SIGNALS), on_open=presence.forget)
     leases = LeaseKeeper(presence, consumer, consuming.facts.probe, lease=settings.lease)

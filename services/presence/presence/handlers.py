@@ -59,12 +59,22 @@ class Facts(Protocol):
 class Presence:
     """All signals, in order. `term` is what is known in memory, None while another process may be the active one."""
 
-    def __init__(self, store: Store, facts: Facts, *, partitions: int, lease: float, clock: Clock = monotonic) -> None:
+    def __init__(
+        self,
+        store: Store,
+        facts: Facts,
+        *,
+        partitions: int,
+        lease: float,
+        unique_names: bool = False,
+        clock: Clock = monotonic,
+    ) -> None:
         self.term: Term | None = None
         self._store = store
         self._facts = facts
         self._partitions = partitions
         self._lease = lease
+        self._unique_names = unique_names
         self._clock = clock
         self._tables = Tables()
         self._lock = asyncio.Lock()
@@ -89,7 +99,7 @@ class Presence:
                     await self._learn_names(term, events, whole)
                     with term.changing() as changes:
                         facts = [self._apply(term, e, t, changes) for e, t in zip(events, tables, strict=True)]
-                        await self._finish(term, changes, [f for f in facts if f is not None])
+                        await self._finish(term, changes, [fact for some in facts for fact in some])
             for table in whole:
                 self._tables.done(table.gateway)
 
@@ -118,7 +128,7 @@ class Presence:
 
     async def _take_over(self) -> Term:
         stored = await self._store.load()
-        term = Term(stored, Leases(self._lease), self._clock())
+        term = Term(stored, Leases(self._lease), self._clock(), unique_names=self._unique_names)
         log.info("active", extra={"fields": {"sessions": len(stored.sessions), "gateways": len(term.leases)}})
         return term
 
@@ -134,13 +144,14 @@ class Presence:
         if wanted:
             state.names.update(await self._store.renames(wanted))
 
-    def _apply(self, term: Term, signal: Event, table: Table | None, changes: Changes) -> Event | None:
-        """Apply one signal; returns the fact that it causes besides those of rooms."""
+    def _apply(self, term: Term, signal: Event, table: Table | None, changes: Changes) -> list[Event]:
+        """Apply one signal; returns the facts that it causes besides those of rooms."""
         state, data, changes.cause = term.state, signal.data, signal
-        fact: UserRenamed | None = None
+        facts: list[UserRenamed | None] = []
         match data:
             case RoomJoined():
                 state.joined(data, changes)
+                facts.append(state.distinguish(data.user.id, signal.id, changes))
             case RoomLeft():
                 state.left(data, changes)
             case SessionStatus():
@@ -151,11 +162,13 @@ class Presence:
                 fact = state.rename(data.user, data.name, signal.id, changes)
                 if fact is not None:  # whoever joins, renames and leaves at once was seen by these all the same
                     fact = fact.model_copy(update={"rooms": tuple(dict.fromkeys((*fact.rooms, *data.rooms)))})
+                facts.append(fact)
         if table is not None:
             state.table(table, changes)
+            facts += [state.distinguish(row.user.id, signal.id, changes) for row in table.rows]
         if isinstance(data, SessionSignal | GatewayBeat):
             term.heard(data.gateway, self._clock())
-        return event(fact, EVENTS, "user.renamed", cause=signal) if fact else None
+        return [event(fact, EVENTS, "user.renamed", cause=signal) for fact in facts if fact is not None]
 
     async def _finish(self, term: Term, changes: Changes, facts: list[Event]) -> None:
         """Store and tell what has changed; `facts` are told beside it."""

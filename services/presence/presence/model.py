@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from presence.changes import Changes, Diff, diff
+from presence.naming import Names
 from presence.records import Rename, Seen, StoredSession
 from presence.tables import Table
 from warren.contracts import User
@@ -73,13 +74,16 @@ class State:
     `names` must know (None: never renamed) each user who comes with a new session or is renamed.
     """
 
-    def __init__(self, sessions: Iterable[StoredSession] = (), dead: Iterable[str] = ()) -> None:
+    def __init__(
+        self, sessions: Iterable[StoredSession] = (), dead: Iterable[str] = (), *, unique_names: bool = False
+    ) -> None:
         self.sessions: dict[str, Session] = {}
         self.people: dict[str, Person] = {}
         self.names: dict[str, Rename | None] = {}
         self.dead: set[str] = set(dead)
         self._rooms: dict[str, dict[str, Person]] = {}
         self._gateways: dict[str, dict[str, Session]] = {}
+        self._borne = Names() if unique_names else None
         self._early: dict[str, SessionStatus] = {}
         self._marks: dict[tuple[str, str], datetime] = {}
         nothing = Changes()
@@ -199,22 +203,40 @@ class State:
 
         `cause` is the event's id: the last rename, come again, is told again; an older one has no effect.
         """
-        person, last = self.people.get(who.id), self.names.get(who.id)
+
+        def asked(given: str) -> str | None:
+            return None if given == wanted else wanted
+
+        wanted, person, last = name, self.people.get(who.id), self.names.get(who.id)
         rooms = tuple(person.rooms) if person else ()
         ids = last.ids if last else ()
         if last and cause in ids:
             if person:  # a crash may have kept the name from some sessions
                 self._call(person, last.name, changes)
-            again = UserRenamed(user=User(id=who.id, name=last.name), was=last.was, rooms=rooms)
+            again = UserRenamed(user=User(id=who.id, name=last.name), was=last.was, asked=asked(last.name), rooms=rooms)
             return again if cause == ids[-1] else None
         was = last.name if last else person.name if person else who.name
-        if name == was:
-            return None
+        if self._borne is not None and person is not None:
+            name = self._borne.free(name, was, rooms)
+        if name == was:  # whoever asked for another shows it already
+            return UserRenamed(user=User(id=who.id, name=was), was=was, asked=asked(was)) if asked(was) else None
         self.names[who.id] = Rename(name, was, (*ids, cause)[-KEPT_RENAMES:])
         changes.names.add(who.id)
         if person:
             self._call(person, name, changes)
-        return UserRenamed(user=User(id=who.id, name=name), was=was, rooms=rooms)
+        return UserRenamed(user=User(id=who.id, name=name), was=was, asked=asked(name), rooms=rooms)
+
+    def distinguish(self, user: str, cause: str, changes: Changes) -> UserRenamed | None:
+        """Rename a user who has come into a room where another shows the same name, if that is not to be."""
+        person = self.people.get(user)
+        if self._borne is None or person is None:
+            return None
+        last = self.names.get(user)
+        told_before = last is not None and cause in last.ids
+        if not told_before and self._borne.free(person.name, person.name, person.rooms) == person.name:
+            return None
+        fact = self.rename(User.model_construct(id=user, name=person.name), person.name, cause, changes)
+        return fact.model_copy(update={"asked": None}) if fact else None  # nobody asked
 
     def diffs(self, changes: Changes) -> list[Diff]:
         """Return the difference of each room that `changes` has touched and that is not as before."""
@@ -308,6 +330,8 @@ class State:
         if not devices:
             changes.touch(room, person.id, None)
             self._rooms.setdefault(room, {})[person.id] = person
+            if self._borne is not None:
+                self._borne.add(room, person.name)
         person.rooms[room] = devices + 1
 
     def _end(self, session: Session, time: datetime, changes: Changes) -> None:
@@ -324,6 +348,8 @@ class State:
             changes.touch(room, person.id, person.member())
             del person.rooms[room]
             _remove(self._rooms, room, person.id)
+            if self._borne is not None:
+                self._borne.remove(room, person.name)
         if not session.rooms:
             del self.sessions[session.id], person.sessions[session.id]
             _remove(self._gateways, session.gateway, session.id)
@@ -336,6 +362,9 @@ class State:
     def _call(self, person: Person, name: str, changes: Changes) -> None:
         for room in person.rooms:
             changes.touch(room, person.id, person.member())
+            if self._borne is not None:
+                self._borne.remove(room, person.name)
+                self._borne.add(room, name)
         for session in person.sessions:
             changes.note(session, stored=True)
         person.name = name

@@ -16,3 +16,6 @@ class PresenceSettings(Settings):
 
     seen_days: int = Field(default=30, ge=1)
     """Days for which it is kept when a user who is gone was last online."""
+
+    unique_names: bool = False
+    """Whether no two users in a room show the same name: the second Ann becomes `Ann (2)`."""

@@ -25,8 +25,8 @@ MAX_REVS = 20_000
 class Term:
     """State, revs and leases of the active process."""
 
-    def __init__(self, stored: Stored, leases: Leases, now: float) -> None:
-        self.state = State(stored.sessions, stored.dead)
+    def __init__(self, stored: Stored, leases: Leases, now: float, *, unique_names: bool = False) -> None:
+        self.state = State(stored.sessions, stored.dead, unique_names=unique_names)
         self.revs: dict[str, int] = {}
         self.leases = leases
         for gateway in self.state.gateways:

@@ -91,12 +91,16 @@ class PresenceChanged(Contract):
 
 @contract
 class UserRenamed(Contract):
-    """A user has another name. `rooms` are those the user is in now: their members are told."""
+    """A user has another name. `rooms` are those the user is in now: their members are told.
+
+    `asked` is the name that was asked for, where another was given.
+    """
 
     TYPE: ClassVar[str] = "user.renamed.v1"
     KEY: ClassVar[str] = "user.renamed"
     user: User
     was: UserName
+    asked: UserName | None = Field(default=None, exclude_if=_is_none)
     rooms: tuple[RoomName, ...] = ()
 
 
