@@ -62,7 +62,7 @@ async def test_who_is_here_renames_and_leaving_show_on_the_other_side(stack: Sta
         await bob.send_json({"type": "message", "id": "before", "room": room, "body": "hi"})
         await ann.expect("message", id="before")
         await bob.send_json({"type": "rename", "name": "Robert", "ref": 1})
-        assert (await bob.expect("ack"))["ref"] == 1
+        await bob.expect("ack", ref=1)
         for socket in (ann, bob):
             renamed = await socket.expect("renamed")
             assert renamed["user"]["name"] == "Robert"
