@@ -59,20 +59,26 @@ async def test_who_is_here_renames_and_leaving_show_on_the_other_side(stack: Sta
         while "Bob" not in {m["name"] for m in came["joined"]}:
             came = await ann.expect("presence")
 
+        await bob.send_json({"type": "message", "id": "before", "room": room, "body": "hi"})
+        await ann.expect("message", id="before")
         await bob.send_json({"type": "rename", "name": "Robert", "ref": 1})
-        assert (await bob.expect("ack"))["ref"] == 1
+        await bob.expect("ack", ref=1)
         for socket in (ann, bob):
             renamed = await socket.expect("renamed")
             assert renamed["user"]["name"] == "Robert"
             assert renamed["was"] == "Bob"
         await bob.send_json({"type": "message", "id": "after", "room": room, "body": "hi"})
         assert (await ann.expect("message", id="after"))["user"]["name"] == "Robert"
+        async with await enter(one, "Cyd") as cyd:
+            await cyd.send_json({"type": "join", "room": room})
+            history = (await cyd.expect("joined"))["entries"]
+            assert [(e["id"], e["user"]["name"]) for e in history] == [("before", "Bob"), ("after", "Robert")]
 
         await bob.connection.close()
         gone = await ann.expect("presence")
         while "Robert" not in {m["name"] for m in gone["left"]}:
             gone = await ann.expect("presence")
-        assert gone["count"] == 1
+        assert [m["status"] for m in gone["left"] if m["name"] == "Robert"] == ["offline"]
 
 
 async def test_the_same_id_five_times_is_one_entry_and_five_acks(

@@ -9,7 +9,7 @@ from tests.support.services import Services
 from tests.support.space import Space
 from tests.support.wire import Wire
 
-LEASE = 3
+LEASE = 2
 WITHIN = 15
 
 
@@ -19,8 +19,8 @@ async def test_many_leave_a_network_is_cut_and_comes_back_a_gateway_is_killed(
     await wire.declare(space.topology)
     async with Edge(space, services, rooms=3, lease=LEASE) as edge:
         one, two = await edge.gateway(), await edge.gateway()
-        await edge.enter(one, 60)
-        await edge.enter(two, 60)
+        await edge.enter(one, 50)
+        await edge.enter(two, 30)
         await edge.right(WITHIN)
         await edge.leave(one, 40)
         await edge.right(WITHIN)
