@@ -19,6 +19,7 @@ import httpx
 from chat.app import build as build_chat
 from chat.settings import ChatSettings
 from gateway.auth import Tokens
+from gateway.settings import GatewaySettings
 from presence.app import build as build_presence
 from presence.settings import PresenceSettings
 from tests.support.nodes import free_port
@@ -29,7 +30,9 @@ from tests.support.waiting import eventually
 from warren.client.raw import RawSocket
 
 SECRET = "s" * 32  # of tokens, in a test
-NO_LIMITS = {"message_rate": 0, "connect_rate": 0, "sessions_per_address": 0}
+_TOKENS = Tokens(GatewaySettings(jwt_secret=SECRET, guests=True))
+OPEN = {"guests": True, "message_rate": 0, "connect_rate": 0, "frame_rate": 0, "sessions_per_address": 0}
+"""Guests, and no limits on them."""
 AT_ONCE = 20
 """Sockets that are opened side by side."""
 
@@ -105,7 +108,7 @@ class Edge:
             await self._stack.enter_async_context(way.running())
         port = free_port()
         urls = {"amqp_url": ways[0].url, "chat_url": ways[1].url, "presence_url": ways[2].url}
-        settings = {"jwt_secret": SECRET, "log_level": "warning", "beat_seconds": self._lease / 4, **NO_LIMITS, **more}
+        settings = {"jwt_secret": SECRET, "log_level": "warning", "beat_seconds": self._lease / 4, **OPEN, **more}
         env = {**os.environ, **self._space.env(port=port, **urls, **settings)}
         process = _start(env)
         gateway = Gateway(f"http://127.0.0.1:{port}", process, ways)
@@ -156,7 +159,7 @@ class Edge:
 
     async def _enter(self, gateway: Gateway) -> None:
         self._users += 1
-        token, identity = Tokens(SECRET, 3600).guest(f"Guest {self._users}")
+        token, identity = _TOKENS.guest(f"Guest {self._users}")
         raw = await RawSocket.connect(gateway.url, token, open_timeout=60, ping_interval=None, max_queue=None)
         await raw.expect("welcome", timeout_seconds=60)
         room = self._rooms[self._users % len(self._rooms)]
