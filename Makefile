@@ -23,7 +23,7 @@ run: system-run .venv/.run ## Start everything on this machine; Ctrl-C stops it 
 	@exec $(BIN)/warren up $(ARGS)
 
 test: system-test .venv/.dev ## Run all tests on a real broker and a real store (ARGS="-k name")
-	@exec $(BIN)/python -m pytest -m "not chaos" $(ARGS)
+	@exec $(BIN)/python -m pytest -m "not chaos" -n 2 --dist loadgroup $(ARGS)
 
 check: .venv/.dev ## Lint, formatting, types, import rules
 	$(BIN)/ruff check

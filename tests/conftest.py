@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -13,6 +14,15 @@ from tests.support.nodes import Nodes
 from tests.support.services import Services
 from tests.support.space import Space
 from tests.support.wire import Wire
+
+ROOT = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that share nodes, or a stack, run one after the other; the two kinds run beside each other."""
+    for item in items:
+        kind = item.path.relative_to(ROOT).parts[0]
+        item.add_marker(pytest.mark.xdist_group(kind if kind in {"e2e", "integration", "chaos"} else item.path.name))
 
 
 @pytest.fixture(scope="session")
