@@ -40,6 +40,10 @@ QUIET, PATIENCE = 0.3, 5.0
 """Seconds without a message after which there are no more; the second while fewer came than the broker had counted."""
 
 
+LEAVING = 2.0
+"""Seconds in which a consumer that is counted may turn out to be gone: the broker learns of an end a little late."""
+
+
 class QueueError(WarrenError):
     """The queue cannot be looked through: it is missing, or somebody consumes it."""
 
@@ -135,10 +139,15 @@ async def browsing(url: str, queue: str) -> AsyncIterator[Browsing]:
     async with _connected(url, f"browse {queue}") as connection:
         with _lost():
             channel = await connection.channel(publisher_confirms=False)
-            try:
-                found = (await channel.declare_queue(queue, passive=True, timeout=RPC_TIMEOUT)).declaration_result
-            except ChannelNotFoundEntity:
-                raise QueueError(f"there is no queue {queue}") from None
+            patience = asyncio.get_running_loop().time() + LEAVING
+            while True:
+                try:
+                    found = (await channel.declare_queue(queue, passive=True, timeout=RPC_TIMEOUT)).declaration_result
+                except ChannelNotFoundEntity:
+                    raise QueueError(f"there is no queue {queue}") from None
+                if not found.consumer_count or asyncio.get_running_loop().time() > patience:
+                    break
+                await asyncio.sleep(0.1)
         if count := found.consumer_count:
             who = "somebody consumes" if count == 1 else f"{count} consumers are at"
             raise QueueError(

@@ -208,9 +208,9 @@ def _follow(service: ServiceClient, found: dict[str, Any], *, wait: bool, as_jso
         TextColumn("[green]{task.fields[resolved]} resolved[/] [red]{task.fields[failed]} failed[/]"),
     )
     end = found["id"][-showing.SHORT :]
-    if wait:
-        err.print("[dim]Ctrl-C ends the watching; the replay goes on[/]")
     try:
+        if wait:
+            err.print("[dim]Ctrl-C ends the watching; the replay goes on[/]")
         with Progress(*columns, console=err, disable=as_json or not wait or not err.is_terminal) as bar:
             task = bar.add_task("sending", total=found["total"], resolved=0, failed=0)
             while wait and not found["ended"]:
