@@ -98,17 +98,20 @@ async def test_a_flood_of_bad_frames_is_closed(stack: Stack) -> None:
 
 async def test_too_fast_is_told_when_to_go_on_and_nothing_else_is_lost(stack: Stack, room: str) -> None:
     async with await enter(stack.gateways[0], "Ann", room) as ann:
-        for n in range(300):
-            await ann.send_json({"type": "message", "id": f"m{n}", "room": room, "body": "x"})
-        acks, errors = 0, []
-        while acks + len(errors) < 300:
-            frame = await ann.recv()
-            acks += frame["type"] == "ack"
-            if frame["type"] == "error":
-                errors.append(frame)
+        acks, errors, sent = 0, [], 0
+        while not errors and sent < 3000:  # a slow machine may send no faster than it may
+            for n in range(sent, sent + 300):
+                await ann.send_json({"type": "message", "id": f"m{n}", "room": room, "body": "x"})
+            sent += 300
+            while acks + len(errors) < sent:
+                frame = await ann.recv()
+                acks += frame["type"] == "ack"
+                if frame["type"] == "error":
+                    errors.append(frame)
         assert acks >= 200
         assert errors
-        assert all(e["code"] == "rate_limited" and 0 < e["retry_after"] <= 1 and e["id"] for e in errors)
+        odd = [e for e in errors if not (e["code"] == "rate_limited" and 0 < e["retry_after"] <= 1 and e["id"])]
+        assert not odd
 
 
 @pytest.mark.parametrize("token", [None, "", "nonsense", "a.b.c"])

@@ -112,6 +112,7 @@ class Ward:
         self.died_again: set[int] = set()
         self._link = Link(broker.url, "ward", heartbeat=5, setup=None)
         self._publisher = Publisher(self._link, "ward", timeout=5)
+        self._busy = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -146,16 +147,19 @@ class Ward:
 
     @contextlib.asynccontextmanager
     async def busy(self, *, rate: int) -> AsyncIterator[None]:
-        """Let messages die and people replay, in bulk and one by one, as long as the block lasts."""
+        """Let messages die and people replay, in bulk and one by one, as long as the block lasts.
+
+        What is begun is ended: a message that is counted as fed was confirmed.
+        """
+        self._busy = True
         tasks = [asyncio.create_task(self._keep_feeding(rate)), asyncio.create_task(self._keep_replaying())]
         try:
             yield
             for task in tasks:
                 assert not task.done(), task
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._busy = False
+            await asyncio.gather(*tasks)
 
     async def wounded(self, moments: int, *, within: float) -> None:
         """`kill -9` dlq-monitor so often, each at a moment within so many seconds after it was ready."""
@@ -210,13 +214,13 @@ class Ward:
                 continue
 
     async def _keep_feeding(self, rate: int) -> None:
-        while True:
+        while self._busy:
             await self.feed(rate // 10)
             await asyncio.sleep(0.1)  # a pace
 
     async def _keep_replaying(self) -> None:
         ask = self.monitor.ask
-        while True:
+        while self._busy:
             await ask("POST", "/replays", json={**EVERYTHING, "rate": 300})
             for _ in range(self.rng.randint(1, 5)):
                 _, found = await ask("GET", "/letters", params={"status": "open", "limit": 3})
