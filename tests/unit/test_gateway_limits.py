@@ -23,6 +23,14 @@ def test_a_burst_passes_then_the_rate_counts() -> None:
     assert rates.take("ann") == 0
 
 
+def test_a_wait_is_never_told_as_none() -> None:
+    clock = Clock()
+    rates = Rates(rate=50, burst=1, clock=clock)
+    assert rates.take("ann") == 0
+    clock.now += 0.01999
+    assert rates.take("ann") == 0.001
+
+
 def test_one_user_does_not_use_up_anothers_tokens() -> None:
     rates = Rates(rate=1, burst=1, clock=Clock())
     assert rates.take("ann") == 0

@@ -112,7 +112,7 @@ class Frames:
     def check_rate(self, user: str) -> None:
         """Take one of the user's tokens, or raise `RefusalError`."""
         if wait := self._rates.take(user):
-            raise RefusalError(RATE_LIMITED, "too fast: wait a moment", round(wait, 3))
+            raise RefusalError(RATE_LIMITED, "too fast: wait a moment", wait)
 
     @staticmethod
     def check_right(rights: Rights, room: str, needed: Right) -> Right:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
@@ -19,7 +20,7 @@ class Rates:
         self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def take(self, key: Hashable) -> float:
-        """Take one token; returns 0 if there was one, else the seconds until there is."""
+        """Take one token; returns 0 if there was one, else the seconds until there is, to the next millisecond."""
         if not self._rate:
             return 0.0
         now = self._clock()
@@ -29,7 +30,7 @@ class Rates:
         if tokens >= 1 - 1e-6:  # who waited as long as told must not fail by a rounding
             tokens -= 1
         else:
-            wait = (1 - tokens) / self._rate
+            wait = math.ceil((1 - tokens) / self._rate * 1000) / 1000
         self._keep(key, tokens, now)
         return wait
 
