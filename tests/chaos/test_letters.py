@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.letters import Ward
-from tests.support.nodes import native_broker, native_store
 from warren.stack.broker import Broker
 from warren.stack.process import Process
 from warren.stack.store import Store
@@ -21,20 +19,6 @@ SEED = int(os.environ.get("WARREN_CHAOS_SEED", "20261123"))
 log = logging.getLogger(__name__)
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(580)]
-
-
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[Broker]:
-    """A broker for one test: a store of letters has to go with it."""
-    with native_broker(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def own_store(tmp_path: Path) -> Iterator[Store]:
-    """A store for one test."""
-    with native_store(tmp_path / "store") as store:
-        yield store
 
 
 @pytest.mark.parametrize("run", range(5))

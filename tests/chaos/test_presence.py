@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.support.edge import Edge
 from tests.support.management import Management
-from tests.support.nodes import Nodes, native_broker, native_store
+from tests.support.nodes import Nodes
 from tests.support.services import Services
 from tests.support.space import Space
 from tests.support.wire import Wire
@@ -25,20 +24,6 @@ CUT = 60
 log = logging.getLogger(__name__)
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(580)]
-
-
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[Broker]:
-    """A broker for one test."""
-    with native_broker(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def own_store(tmp_path: Path) -> Iterator[Store]:
-    """A store for one test."""
-    with native_store(tmp_path / "store") as store:
-        yield store
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ HOST = "127.0.0.1"
 
 @pytest.fixture
 def stranger() -> Iterator[socket.socket]:
-    """Somebody else's server."""
+    """Somebody else's server, where no other test's stack looks for ports."""
     with socket.socket() as server:
-        for number in range(24_000, 29_000):
+        for number in range(30_000, 31_000):
             if is_free(HOST, number):
                 server.bind((HOST, number))
                 server.listen()

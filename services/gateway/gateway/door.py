@@ -68,6 +68,9 @@ class Sessions:
         """Return all sessions of this moment."""
         return tuple(self._open.values())
 
+    def __len__(self) -> int:
+        return len(self._open)
+
 
 class Door:
     """Serves `/ws`."""
@@ -193,7 +196,7 @@ class Door:
         self._signals.closed(session.id, session.user)
         self._sessions.remove(session)
         self._give_back(session.address, session.user.id)
-        if not self._sessions.all():
+        if not len(self._sessions):
             self._empty.set()
 
     def _hear(self, session: Session, message: str | bytes) -> None:

@@ -64,7 +64,12 @@ class Leaving:
             await asyncio.sleep(began + number * pause - loop.time())  # on a busy machine, several at once
             if not self._health.leaving:
                 return
-            await session.settled()  # its confirms are on their way; the runtime bounds the drain
+            session.run(self._let_go(session))
+
+    async def _let_go(self, session: Session) -> None:
+        """Send one away when its messages are confirmed: one that waits for the broker keeps no other waiting."""
+        await session.settled()  # the runtime bounds the drain
+        if self._health.leaving:
             self.send_away(session)
 
     def send_away(self, session: Session) -> None:

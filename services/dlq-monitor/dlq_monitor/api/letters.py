@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from dlq_monitor.access.door import Caller, Calling
 from dlq_monitor.api.choosing import Which, chosen
@@ -43,11 +43,20 @@ class Discard(BaseModel):
     reason: Annotated[Reason, StringConstraints(min_length=1)]
 
 
-class DiscardMany(Discard):
-    """Which letters are given up."""
+class DiscardMany(BaseModel):
+    """Who gives which letters up, and why; a dry run needs no reason."""
 
+    model_config = ConfigDict(extra="forbid")
+    actor: Actor | None = None
+    reason: Reason = ""
     letters: Which
     dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> DiscardMany:
+        if not self.reason and not self.dry_run:
+            raise ValueError("say why")
+        return self
 
 
 def choice(

@@ -32,7 +32,7 @@ export function group(desk, [id]) {
   /** Count first, then ask: its open letters are given up with it. */
   async function discard(found) {
     const some = { letters: { group: found.id } };
-    const { total, busy } = await post("letters/discard", { ...some, reason: "a plan", dry_run: true });
+    const { total, busy } = await post("letters/discard", { ...some, dry_run: true });
     const left = busy ? ` ${letters(busy)} of it stay: they are part of a replay.` : "";
     decide("Discard the group", `${letters(total)} are given up with it.${left} All stay on record, and each can be restored.`, "Discard it", async (reason) => {
       await post("letters/discard", { ...some, reason });
