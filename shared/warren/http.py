@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 _not_ready: dict[int | str, dict[str, Any]] = {503: {"description": "An essential neighbour fails, or it drains"}}
 _not_inside: dict[int | str, dict[str, Any]] = {403: {"description": "No clients, please"}}
-UNTRACED = "livez,readyz,health,lb,metrics,info,/ws"
+OPERATIONS = ("/livez", "/readyz", "/health", "/lb", "/metrics", "/info")
+UNTRACED = ",".join((*OPERATIONS, "/ws"))
 _bearer = HTTPBearer(auto_error=False, description="The token between services, WARREN_SERVICE_TOKEN")
 
 

@@ -31,7 +31,14 @@ from warren.client.raw import RawSocket
 
 SECRET = "s" * 32  # of tokens, in a test
 _TOKENS = Tokens(GatewaySettings(jwt_secret=SECRET, guests=True))
-OPEN = {"guests": True, "message_rate": 0, "connect_rate": 0, "frame_rate": 0, "sessions_per_address": 0}
+OPEN = {
+    "guests": True,
+    "message_rate": 0,
+    "connect_rate": 0,
+    "frame_rate": 0,
+    "request_rate": 0,
+    "sessions_per_address": 0,
+}
 """Guests, and no limits on them."""
 AT_ONCE = 20
 """Sockets that are opened side by side."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from fastapi.responses import Response
 
 from gateway import bounds
 from gateway.bounds import BoundedBodies, BoundedProtocol
+from gateway.limits import Places, Rates
 from tests.support.nodes import free_port
 from tests.support.waiting import eventually
 
@@ -35,7 +37,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Serve
     config = uvicorn.Config(
         BoundedBodies(app, 1_000),
         port=free_port(),
-        http=BoundedProtocol,
+        http=partial(BoundedProtocol, places=Places(0), pace=Rates(0, 0)),
         timeout_keep_alive=1,
         lifespan="off",
         log_config=None,
@@ -119,6 +121,27 @@ async def test_a_head_without_end_is_refused(port: int) -> None:
     writer.write(b"GET / HTTP/1.1\r\n" + b"X-Large: yes\r\n" * 6_000)
     async with asyncio.timeout(5):
         assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+
+async def test_many_headers_are_refused_however_small(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200)
+    async with asyncio.timeout(5):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+
+async def test_few_requests_may_wait_on_a_connection(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    request = b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n"
+    writer.write(request * 10)
+    for _ in range(10):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
+        await reader.readuntil(b"}")
+    writer.write(request * 2_000)
+    await writer.drain()
+    assert (await end(reader)).count(b"HTTP/1.1 404 ") < 100
     writer.close()
 
 

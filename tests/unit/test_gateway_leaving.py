@@ -33,20 +33,18 @@ async def test_newcomers_are_let_in_until_balancers_know_and_then_all_are_sent_a
     assert [w.closed for w in wires] == [(4010, "drain")] * 5
 
 
-async def test_one_waits_for_its_confirm_before_its_goodbye() -> None:
-    health, wire = Health(), Wire()
+async def test_one_waits_for_its_confirm_before_its_goodbye_and_keeps_no_other_waiting() -> None:
+    health, wire, other = Health(), Wire(), Wire()
     one = session(wire)
-    settings = GatewaySettings(jwt_secret="x" * 32)  # type: ignore[arg-type]  # pydantic wraps it
-    door = Leaving(settings, health, lambda: [one])
+    settings = GatewaySettings(jwt_secret="x" * 32, drain_spread=0.05)  # type: ignore[arg-type]  # pydantic wraps it
+    door = Leaving(settings, health, lambda: [one, session(other)])
     one.begin()
     await health.drain()
-    draining = asyncio.create_task(door.drain())
-    await eventually(lambda: door.closed)
-    await asyncio.sleep(0)
+    await door.drain()
+    await eventually(lambda: other.closed == (4010, "drain"))
     assert wire.closed is None
     one.end()
-    await draining
-    assert wire.closed == (4010, "drain")
+    await eventually(lambda: wire.closed == (4010, "drain"))
 
 
 async def test_an_alive_file_that_is_back_at_once_sends_nobody_away(tmp_path: Path) -> None:

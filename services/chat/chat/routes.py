@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from chat.handlers import Partition
+from chat.listing import RoomList
 from chat.model import Entry
 from chat.reading.repository import Positions
 from chat.repository import Entries, Page, Wanted
@@ -21,6 +22,7 @@ MAX_PAGE = 200
 MAX_PAGES = 50
 MAX_ROOMS = 5000
 MAX_READERS = 200
+MAX_LISTED = 1000
 
 
 class PageQuery(BaseModel):
@@ -71,10 +73,11 @@ def router(
 ) -> APIRouter:
     """Return the routes, open to holders of the service token."""
     routes = APIRouter(dependencies=[Depends(guard)], tags=["rooms"])
+    listed = RoomList(lambda: entries.rooms(MAX_LISTED))
 
     @routes.get("/rooms", summary="Rooms, the most recently active first")
-    async def rooms(limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> dict[str, Any]:
-        found = await entries.rooms(limit)
+    async def rooms(limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 200) -> dict[str, Any]:
+        found = await listed.newest(limit)
         return {"rooms": [{"room": r, "seq": seq, "time": rfc3339(e.time)} for r, seq, e in found]}
 
     @routes.post("/reads", summary="The seq up to which each user has read each room, in the order asked for")

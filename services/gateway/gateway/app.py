@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
@@ -14,9 +15,11 @@ from gateway.expiry import Expiry
 from gateway.handlers import Frames
 from gateway.hub import Hub
 from gateway.jwks import Keys
+from gateway.limits import Places, Rates
 from gateway.neighbours import Chat, Presence
 from gateway.openapi import ANSWERS, codes
 from gateway.origins import open_to
+from gateway.pacing import PacedRequests
 from gateway.protocol import GatewayProtocol
 from gateway.reading import Reading
 from gateway.routes import router
@@ -72,7 +75,10 @@ def build(settings: GatewaySettings) -> Service:
     document(app, ANSWERS, codes)
     add_page(app, WEB)
     open_to(app, settings.origins)
-    requests = BoundedBodies(app, settings.frame_limit)
+    requests = PacedRequests(BoundedBodies(app, settings.frame_limit), settings.request_rate)
+    direct = not settings.trusted_proxies  # else all connections come from there
+    places = Places(settings.connections_per_address if direct else 0)
+    pace = Rates(settings.connect_rate if direct else 0, 2 * settings.connect_rate)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
         """Lead sockets straight to the door: FastAPI's way there costs a third of a handshake and 15 KB a socket."""
@@ -88,7 +94,7 @@ def build(settings: GatewaySettings) -> Service:
         [*([keys] if keys is not None else []), out, hub.feed, hub, signals, reading, expiry, door],
         on_stop=[chat.close, presence.close],
         uvicorn_options={
-            "http": BoundedProtocol,
+            "http": partial(BoundedProtocol, places=places, pace=pace),
             "ws": GatewayProtocol,
             "ws_max_size": settings.frame_limit,
             "ws_per_message_deflate": False,

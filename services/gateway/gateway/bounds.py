@@ -10,47 +10,93 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.limits import Places, Rates
+
 REQUEST_SECONDS = 10.0
 """How long a request may take to arrive, from the connection's first moment or the request's first byte."""
 
 ANSWER_SECONDS = 60.0
 """How long making an answer and its being read may take."""
 
-MAX_HEAD = 65_536
-"""Bytes of a request's line and headers, give or take one read."""
+MAX_HEAD = 32_768
+"""Bytes of a request's line and headers, give or take one turn."""
+
+MAX_HEADERS = 100
+
+MAX_WAITING = 16
+"""Requests that may wait on one connection for the answer to the one before."""
+
+LINGER_SECONDS = 1.0
+"""How long a client that was refused may take to read it."""
+
+BYTES_A_TURN = 2_048
+"""Bytes that are taken in before it is looked whether they are too many of anything."""
 
 _DIGITS = 15
 _TOO_LARGE = "the request's body is too large"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP, with an end to connections that never finish a request or never read its answer."""
+    """Uvicorn's HTTP, with an end to connections that never finish a request or never read its answer.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    An address has so many `places` for connections: what finds none is closed at once. It may make them at a `pace`:
+    what comes faster is not read before its turn.
+    """
+
+    def __init__(self, *args: Any, places: Places, pace: Rates, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._places = places
+        self._pace = pace
+        self._place: str | None = None
+        self._upgraded = self._refused = False
         self._deadline: asyncio.TimerHandle | None = None
         self._head: int | None = 0
         """Bytes of the present head so far; None while no head is awaited."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        self._within(REQUEST_SECONDS)
+        address = self.client[0] if self.client else ""
+        if not self._places.take(address):
+            transport.abort()
+            return
+        self._place = address
+        wait = self._pace.spend(address, 1)
+        if wait:
+            transport.pause_reading()
+            self.loop.call_later(min(wait, REQUEST_SECONDS), self._read)
+        self._within(REQUEST_SECONDS + wait)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._done()
+        self._leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         if self._deadline is None:
             self._within(REQUEST_SECONDS)
+        for start in range(0, len(data), BYTES_A_TURN):
+            self._take_in(data[start : start + BYTES_A_TURN])
+            if self.transport.is_closing() or self._upgraded or self._refused:
+                return
+
+    def _take_in(self, data: bytes) -> None:
         if self._head is not None:
             self._head += len(data)
         super().data_received(data)
-        if self._head is not None and self._head > MAX_HEAD and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._head is not None and (self._head > MAX_HEAD or len(self.headers or ()) > MAX_HEADERS):
+            self._done()
             self._refuse(b"431 Request Header Fields Too Large")
+        elif len(self.pipeline) > MAX_WAITING:
+            self.transport.abort()
 
     def handle_websocket_upgrade(self) -> None:
         self._done()
+        self._leave()
+        self._upgraded = True
         super().handle_websocket_upgrade()
 
     def on_headers_complete(self) -> None:
@@ -76,6 +122,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().timeout_keep_alive_handler()
         self._within(ANSWER_SECONDS)
 
+    def _read(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def _within(self, seconds: float) -> None:
         self._done()
         self._deadline = self.loop.call_later(seconds, self._late)
@@ -92,9 +142,17 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._refuse(b"408 Request Timeout")
 
+    def _leave(self) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            self._places.give_back(place)
+
     def _refuse(self, status: bytes) -> None:
+        """Say why it ends, and read on for a moment: else a reset may overtake the answer."""
+        self._refused = True
         self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-        self.transport.close()
+        self.transport.write_eof()
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
 
 class BoundedBodies:

@@ -34,6 +34,9 @@ from warren.health import Health
 
 log = logging.getLogger(__name__)
 
+REFUSED_COST = 10
+"""A frame that is refused counts as that many: it has cost an answer, and should not have come."""
+
 
 class _RefusedError(WarrenError):
     def __init__(self, close: CloseCode, message: str) -> None:
@@ -185,10 +188,14 @@ class Door:
         log.info("session opened", extra={"fields": fields})
         session.say(Welcome(session=session.id, user=session.user, limits=self._settings.limits))
         self._expiry.watch(session)
-        pay = partial(self._heard.spend, session.address)
-        wire.attach(partial(self._hear, session), partial(self._close, session), pay)
+        wire.attach(partial(self._hear, session), partial(self._close, session), partial(self._pay, session))
         if self._leaving.closed:  # meanwhile
             self._leaving.send_away(session)
+
+    def _pay(self, session: Session, count: int) -> float:
+        """Count frames that came; returns for how many seconds its address shall not be heard."""
+        refused, session.refused = session.refused, 0
+        return self._heard.spend(session.address, count + (REFUSED_COST - 1) * refused)
 
     def _close(self, session: Session) -> None:
         self._frames.leave_all(session)

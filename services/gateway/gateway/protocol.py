@@ -39,6 +39,9 @@ PONGS_WAITING = 65_536
 LONGEST_PAUSE = 5.0
 """Seconds for which a flood is not read at a time."""
 
+TURNED_AWAY_SECONDS = 0.1
+"""Between two turns of one who was turned away: all that is awaited is the answer to a close."""
+
 _EXTENSION = "warren.wire"
 
 Hear = Callable[[str | bytes], None]
@@ -66,6 +69,7 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         self._unread: memoryview | None = None
         """What waits for its turn while nothing more is read."""
         self._came = 0
+        self._judged = False
         self._broken = False
 
     @staticmethod
@@ -84,25 +88,21 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def attach(self, hear: Hear, over: Over, pay: Pay) -> None:
-        """Hand every message to `hear` from now on, those first that came with the handshake, and the end to `over`.
+        """Hand every message to `hear` from now on, those too that came early, and the end to `over`.
 
         `pay` is told of frames that came, of any kind, and says for how many seconds no more shall be read.
         The session needs no task from here on, and the handshake is forgotten: an idle socket is small.
         """
         self._handshake.cancel()
-        early = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
         self._hear, self._over, self._pay, self._came = hear, over, pay, 0
+        left = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
         self.queue = _End(self._ended)  # type: ignore[assignment]  # all of it that is used from here on
         self.request = self.response = None  # type: ignore[assignment]
         self.scope = {}  # type: ignore[typeddict-item]
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
-        for event in early:
-            if event["type"] == "websocket.receive":
-                hear(event.get("text") or event.get("bytes") or "")
-            else:
-                self._ended(event)
+        for end in left:
+            self._ended(end)
+        if self._unread is not None:
+            self.loop.call_soon(self._go_on)
 
     def write(self, frames: bytes) -> None:
         """Give whole websocket frames to the transport."""
@@ -124,17 +124,20 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Take in frames; those of an attached session are heard at once, a flood of them in turns."""
+        """Take in frames: at once, but a flood of them in turns, and none before the handshake was judged."""
         if self._broken:
             return
-        if self._hear is None:
+        if not self.handshake_initiated:
             super().data_received(data)
             if self.conn.handshake_exc is not None and not self.handshake_initiated:
                 self.handle_parser_exception()  # a request that the library gave up
-        elif self._unread is None:
-            self._take_in(memoryview(data))
-        else:
+        elif self._unread is not None:
             self._unread = memoryview(bytes(self._unread) + data)
+        elif self._hear is None and not self._judged:
+            self._unread = memoryview(data)
+            self.transport.pause_reading()
+        else:
+            self._take_in(memoryview(data))
 
     def _take_in(self, data: memoryview) -> None:
         """Take in as much as one turn allows; the client waits while the rest does, or while a flood is not read."""
@@ -161,7 +164,9 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
 
     def _paid(self) -> float:
         count, self._came = self._came, 0
-        return self._pay(count) if count and self._pay is not None else 0.0
+        if self._pay is None:
+            return TURNED_AWAY_SECONDS
+        return self._pay(count) if count else 0.0
 
     def handle_events(self) -> None:
         """Count what came, then handle it."""
@@ -234,8 +239,11 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         except Exception:
             self.logger.exception("the handshake failed")
             self.send_500_response()
+        self._judged = True
         if self._over is None:
             self._let_go()
+            if self._unread is not None:
+                self._go_on()  # the answer to our close may be there
 
     def _ended(self, _: Any) -> None:
         """Tell the session of its end, once, after uvicorn has written its part of the close."""

@@ -51,7 +51,7 @@ class Session:
 
     __slots__ = (
         "_asked", "_count", "_frames", "_limit", "_outbox", "_settled", "_wire", "address", "background", "bad_frames",
-        "closing", "expires", "id", "pending", "rights", "rooms", "status", "user",
+        "closing", "expires", "id", "pending", "refused", "rights", "rooms", "status", "user",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, identity: Identity, address: str, settings: GatewaySettings, outbox: Outbox) -> None:
@@ -65,6 +65,8 @@ class Session:
         self.background: set[asyncio.Task[None]] = set()
         self.pending = 0
         self.bad_frames = 0
+        self.refused = 0
+        """Frames answered with an error since this was last asked for."""
         self.closing: CloseCode | None = None
         self._wire = wire
         self._outbox = outbox
@@ -102,6 +104,7 @@ class Session:
     def error(self, error: Error) -> None:
         """Queue an error frame."""
         ERRORS.labels(error.code).inc()
+        self.refused += 1
         self.say(error)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
