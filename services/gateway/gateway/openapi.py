@@ -20,6 +20,7 @@ ANSWERS = {
 
 def codes(path: str, method: str, operation: Operation) -> Iterator[str]:
     """Yield what a route may answer beside its own."""
+    yield "429"
     if not path.startswith("/api/"):
         return
     yield from operation["responses"].keys() & {"422"}
@@ -27,4 +28,4 @@ def codes(path: str, method: str, operation: Operation) -> Iterator[str]:
     if "{" in path:
         yield "404"
     if method == "post":
-        yield from ("400", "429")
+        yield "400"
