@@ -38,6 +38,9 @@ MAX_IN = 100
 MAX_ENTRIES = 100
 """Entries of one document; a page looks that far ahead for the one that its last entry is in."""
 
+LOOKS_AT_ONCE = 10
+"""Rooms that are looked at together for the list of all: it must not crowd out who writes."""
+
 MARK_EVERY = 100
 """Entries between two marks of a room: what finding its head has to look through at the most, but for a crash."""
 
@@ -194,7 +197,10 @@ class Entries:
         """Return rooms with their head and newest entry, the most recently active first."""
         with store_errors():
             known = await self._rooms.find({}).to_list(limit)
-            newest = await asyncio.gather(*[self._newest(d["_id"], d.get("mark", 0)) for d in known])
+            newest: list[Entry | None] = []
+            for start in range(0, len(known), LOOKS_AT_ONCE):
+                few = known[start : start + LOOKS_AT_ONCE]
+                newest += await asyncio.gather(*[self._newest(d["_id"], d.get("mark", 0)) for d in few])
         found = [(e.room, e.seq, e) for e in newest if e is not None]
         return sorted(found, key=lambda row: row[2].time, reverse=True)
 
