@@ -16,12 +16,13 @@ from gateway.app import build
 from gateway.settings import GatewaySettings
 from presence.app import build as build_presence
 from presence.settings import PresenceSettings
+from tests.support.proxy import Proxy
 from tests.support.services import Services
 from tests.support.space import Space
 from tests.support.stack import enter, guest
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
-from warren.client import Client, Rest
+from warren.client import Client, Frame, RefusedError, Rest
 from warren.client.raw import RawSocket
 from warren.contracts.frames import Limits
 
@@ -154,6 +155,56 @@ async def test_positions_are_told_to_the_users_other_sessions_kept_and_never_go_
         async with await RawSocket.connect(three, token) as again:
             await again.send_json({"type": "join", "room": room})
             assert (await again.expect("joined"))["read"] == 5
+
+
+async def test_the_client_says_again_that_its_user_is_away_and_reads_every_page(gateways: Gateways) -> None:
+    url = await gateways.start()
+    heard: list[Frame] = []
+    async with (
+        Proxy(url).running() as way,
+        Client(way.url, name="Ann") as ann,
+        Client(url, name="Bob", on_event=heard.append) as bob,
+    ):
+        room, ann_id = await bob.join("r"), ann.user["id"]
+        await ann.status("away")
+        await ann.join("r")
+
+        def seen() -> str:
+            return str((room.members or {}).get(ann_id, {}).get("status"))
+
+        await eventually(lambda: seen() == "away", what="Ann comes as one who is away")
+        for status in ("online", "away"):
+            await ann.status(status)
+            await eventually(lambda s=status: seen() == s, what=status)
+        with pytest.raises(RefusedError):
+            await ann.status("asleep")  # type: ignore[arg-type]
+
+        events = ann.events()
+        heard.clear()
+        way.cut()
+        await events.next("joined")
+
+        def back() -> list[str]:
+            told = [m for e in heard for m in (*e.get("joined", ()), *e.get("changed", ())) if m["id"] == ann_id]
+            return [m["status"] for m in told]
+
+        await eventually(back, what="Ann is seen to be back")
+        assert set(back()) == {"away"}, "nobody saw another status"
+        person = await bob.rest.person(ann_id, bob.token)
+        assert (person["status"], "seen" in person) == ("away", True)
+
+        for number in range(1, 6):
+            await bob.send("r", str(number))
+        await events.next("message", seq=5)
+        assert [e["seq"] async for e in ann.history("r", after=2)] == [3, 4, 5]
+        assert [e["seq"] async for e in ann.earlier("r")] == [5, 4, 3, 2, 1]
+        assert [e["seq"] async for e in ann.earlier("r", before=3)] == [2, 1]
+        assert {m["id"] async for m in ann.members("r")} == {ann_id, bob.user["id"]}
+        first = await bob.rest.members("r", bob.token, limit=1)
+        [second] = (await bob.rest.members("r", bob.token, after=first["members"][0]["id"]))["members"]
+        assert {first["members"][0]["id"], second["id"]} == {ann_id, bob.user["id"]}
+        [found] = await bob.rest.rooms(bob.token, limit=1)
+        assert found["room"] == "r"
 
 
 async def _silent(url: str, token: str) -> bytes:

@@ -23,6 +23,7 @@ from warren.client.core import Core
 from warren.client.errors import ClientError, ClosedError, RefusedError, UnreachableError
 from warren.client.events import Events
 from warren.client.state import Frame, Room
+from warren.contracts.signals import SessionState
 from warren.ids import uuid7
 
 START_SECONDS = 15.0
@@ -166,6 +167,13 @@ class Client(Core):
             state.read_to(wanted)
             await self._link.send({"type": "read", "room": room, "seq": wanted})
 
+    async def status(self, status: SessionState, deadline: float | None = None) -> None:
+        """Tell whether the user is there, `online` or `away`; what was said last is kept over reconnections.
+
+        Returns once the gateway has it. Raises `RefusedError` for another word, `DeadlineError` as all requests do.
+        """
+        await self._attend(status, self._limit(deadline))
+
     async def typing(self, room: str) -> None:
         """Tell the room that one is writing; lost if offline."""
         state = self.rooms.get(room)
@@ -181,6 +189,14 @@ class Client(Core):
     def history(self, room: str, after: int = 0) -> AsyncIterator[Frame]:
         """Page through a room's entries after `after`, over REST."""
         return self.rest.history(room, self.token, after=after)
+
+    def earlier(self, room: str, before: int | None = None) -> AsyncIterator[Frame]:
+        """Page back through a room's entries before `before`, or from the newest on: the latest comes first."""
+        return self.rest.earlier(room, self.token, before=before)
+
+    def members(self, room: str) -> AsyncIterator[Frame]:
+        """Page through all members of a room, however large, over REST; of smaller ones `Room.members` has them."""
+        return self.rest.everyone(room, self.token)
 
     def events(self) -> Events:
         """Return a stream of what happens from now on, see `warren.client.events`."""

@@ -17,6 +17,7 @@ from warren.client.requests import Request, Requests, check
 from warren.client.rest import Rest
 from warren.client.state import ENTRY_TYPES, Frame, Room
 from warren.client.wire import expiry, seconds
+from warren.contracts.signals import SessionState
 
 START_SECONDS = 15.0
 RENEW_BEFORE = 60.0
@@ -58,6 +59,8 @@ class Core:
         self._healer = Healer(self.rest, lambda: self.token, self._found, self._emit)
         self._former: set[str] = set()
         """Names given up by renaming: a welcome under one of them is out of date."""
+        self._status: SessionState = "online"
+        """What the user last said; a new session is `online` until it says otherwise."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
         self._welcomed = asyncio.Event()
@@ -111,6 +114,15 @@ class Core:
             raise DeadlineError(f"no answer to {frame['type']} within {limit:g} s") from None
         finally:
             self._requests.close(request)
+
+    async def _attend(self, status: SessionState, limit: float | None, *, urgent: bool = False) -> None:
+        frame: Frame = {"type": "status", "status": status}
+        check(frame, self.limits)
+        self._status = status
+        for request in self._requests.waiting():
+            if request.frame["type"] == "status":
+                request.frame.update(frame)  # sent again, it says what is so by then
+        await self._ask(frame, limit, urgent=urgent)
 
     def _may_send(self, request: Request) -> bool:
         if request.room is None or request.frame["type"] == "join":
@@ -177,12 +189,14 @@ class Core:
         self._spawn(self._resume(self.session, known["name"] if outdated else None))
 
     async def _resume(self, session: str, name: str | None) -> None:
-        """After a welcome: mend the name, enter all rooms again, send what is open."""
+        """After a welcome: mend name and status, enter all rooms again, send what is open."""
         if name is not None:
             try:
                 await self._ask({"type": "rename", "name": name}, None, urgent=True)
             except RefusedError as e:
                 self._emit({"type": "error", "code": e.code, "message": f"the name {name!r} was not kept: {e.message}"})
+        if self._status != "online":  # before the rooms, so that nobody there sees another
+            await self._attend(self._status, None, urgent=True)
         if session != self.session or self._ended is not None:
             return  # another connection has taken over
         self.online = True

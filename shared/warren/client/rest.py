@@ -18,6 +18,9 @@ from warren.client.wire import is_loopback, seconds
 PAGE = 200
 """Entries in a page of history, at the most."""
 
+MEMBERS_PAGE = 1000
+"""Members in a page, at the most."""
+
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -62,14 +65,32 @@ class Rest:
         body = await self._call("POST", "/api/token", token, body={"name": name} if name else {})
         return Guest(body["token"], body["user"], str(body.get("expires", "")))
 
-    async def rooms(self, token: str | None = None) -> list[Frame]:
-        """List the rooms."""
-        rooms: list[Frame] = (await self._call("GET", "/api/rooms", token))["rooms"]
+    async def rooms(self, token: str | None = None, *, limit: int = 100) -> list[Frame]:
+        """List the rooms, the most recently active first: at most `limit` (200)."""
+        rooms: list[Frame] = (await self._call("GET", "/api/rooms", token, query={"limit": limit}))["rooms"]
         return rooms
 
-    async def members(self, room: str, token: str | None = None) -> Frame:
-        """Return `{"members","count","rev","truncated"}` of a room: those with the first 200 ids."""
-        return await self._call("GET", f"{_path(room)}/members", token)
+    async def person(self, user: str, token: str | None = None) -> Frame:
+        """Return `{"id","name","status"}` of a user, with `seen` if not online; `RefusedError` for an unknown one."""
+        return await self._call("GET", f"/api/users/{quote(user, safe='')}", token)
+
+    async def members(
+        self, room: str, token: str | None = None, *, after: str | None = None, limit: int = PAGE
+    ) -> Frame:
+        """Return `{"members","count","rev","truncated"}` of a room: those with the first ids beyond `after`."""
+        query = {"limit": limit} | ({} if after is None else {"after": after})
+        return await self._call("GET", f"{_path(room)}/members", token, query=query)
+
+    async def everyone(self, room: str, token: str | None = None) -> AsyncIterator[Frame]:
+        """Yield every member of a room by id, page by page; who comes or goes meanwhile may be missed."""
+        after = None
+        while True:
+            page = await self.members(room, token, after=after, limit=MEMBERS_PAGE)
+            for member in page["members"]:
+                yield member
+            if not page["truncated"]:
+                return
+            after = page["members"][-1]["id"]
 
     async def entries(
         self,
@@ -94,6 +115,16 @@ class Rest:
             if not page["entries"] or page["entries"][-1]["seq"] >= page["seq"]:
                 return
             after = page["entries"][-1]["seq"]
+
+    async def earlier(self, room: str, token: str | None = None, *, before: int | None = None) -> AsyncIterator[Frame]:
+        """Yield every entry before `before`, or all, the latest first, page by page."""
+        while before is None or before > 1:
+            page = (await self.entries(room, token, before=before))["entries"]
+            for entry in reversed(page):
+                yield entry
+            if not page:
+                return
+            before = page[0]["seq"]
 
     async def post(self, room: str, id: str, body: str, token: str | None = None) -> Frame:  # noqa: A002 - the protocol's word
         """Post a message; returns when the broker has it."""

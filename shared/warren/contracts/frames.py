@@ -110,6 +110,7 @@ class Rename(ClientFrame):
 class Status(ClientFrame):
     """Tell whether someone is there: `away` when nobody has touched the device for a while."""
 
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["status"]
     status: SessionState
 
@@ -124,6 +125,7 @@ class Typing(ClientFrame):
 class Token(ClientFrame):
     """Go on under a fresh token of the same user, before the present one expires."""
 
+    ANSWER: ClassVar[str] = "ack"
     type: Literal["token"]
     token: Annotated[str, StringConstraints(min_length=1, max_length=8000)] = Field(repr=False)
 
