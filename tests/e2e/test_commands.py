@@ -178,3 +178,40 @@ def test_mistakes_get_a_sentence_not_a_trace_back(stack: Stack, arguments: tuple
     assert ran.returncode in {1, 2}
     assert "Traceback" not in ran.stdout + ran.stderr
     assert (ran.stdout + ran.stderr).strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (("chat", "--json"), 1),
+        (("chat",), 1),
+        (("status", "--json"), 0),
+        (("status",), 0),
+        (("dlq", "watch", "--json"), 0),
+        (("dlq", "export"), 0),
+        (("audit", "search"), 1),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else str(given),
+)
+def test_a_reader_that_goes_away_ends_the_command_quietly(stack: Stack, arguments: tuple[str, ...], lines: int) -> None:
+    """`warren … | head -1`: standard input stays open, so that only the reader's going can be the end."""
+    command = [WARREN, *arguments, "--data", str(stack.data)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        for _ in range(lines):
+            assert running.stdout.readline()
+        running.stdout.close()
+        if arguments == ("chat",):  # it has something to say now and then
+            running.stdin.write(b"hello\n" * 3)
+            running.stdin.flush()
+        try:
+            code = running.wait(30)
+        finally:
+            running.kill()
+        said = running.stderr.read().decode()
+    assert code in {0, 1}, said  # 0 where it had written all before the reader went
+    assert "Traceback" not in said, said
+    assert "BrokenPipe" not in said, said
+    assert "rror" not in said, said

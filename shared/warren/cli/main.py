@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from warren import __version__
 from warren.cli.console import complain, fail, out
+from warren.cli.readers import LEFT, have_left, watch_readers
 from warren.errors import WarrenError
 
 BUILT_IN = {
@@ -99,11 +100,15 @@ def root(
 
 def main() -> None:
     """Run the command line; what is expected to go wrong is one sentence, never a trace back."""
+    watch_readers()
     try:
         app(prog_name="warren")
     except WarrenError as e:
         complain(str(e))
         sys.exit(2)
+    finally:
+        if have_left():
+            sys.exit(LEFT)
 
 
 if __name__ == "__main__":
