@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import httpx
@@ -35,9 +36,10 @@ class Gateways:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def open(self) -> None:
+    async def open(self, *, unique_names: bool = False) -> None:
         chat, presence = await asyncio.gather(
-            self._services.start(build_chat, ChatSettings), self._services.start(build_presence, PresenceSettings)
+            self._services.start(build_chat, ChatSettings),
+            self._services.start(build_presence, PresenceSettings, unique_names=unique_names),
         )
         self._settings = {"chat_url": chat.url, "presence_url": presence.url, "jwt_secret": "x" * 32, "guests": True}
 
@@ -205,6 +207,78 @@ async def test_the_client_says_again_that_its_user_is_away_and_reads_every_page(
         assert {first["members"][0]["id"], second["id"]} == {ann_id, bob.user["id"]}
         [found] = await bob.rest.rooms(bob.token, limit=1)
         assert found["room"] == "r"
+
+
+async def test_unique_names_through_two_gateways(services: Services, wire: Wire, space: Space) -> None:
+    await wire.declare(space.topology, "audit")
+    gateways = Gateways(services)
+    await gateways.open(unique_names=True)
+    one, two = await asyncio.gather(gateways.start(), gateways.start())
+    async with Client(one, name="Ann") as first, Client(two, name="ann") as second, Client(two, name="Eve") as eve:
+        people = (first, second, eve)
+        for client in people:
+            await client.join("r")
+        await _all_see(people, "Ann", "ann (2)", "Eve")  # renamed, or as one who was renamed before
+        await second.send("r", "as the second")
+        for wanted, given in (("ANN", "ANN (2)"), ("Ann", "Ann (2)"), ("Eve", "Eve (2)"), ("Ann", "Ann (2)")):
+            await second.rename(wanted)
+            await _all_see(people, "Ann", given, "Eve")
+        await second.send("r", "as Ann (2)")
+        await first.rename("Grace")
+        await _all_see(people, "Grace", "Ann (2)", "Eve")
+        await first.send("r", "as Grace")
+        await second.rename("Ann")  # free now
+        await _all_see(people, "Grace", "Ann", "Eve")
+        heard = eve.events()
+        await second.send("r", "as Ann")
+        await heard.next("message", body="as Ann")
+        assert [(e["body"], e["user"]["name"]) async for e in eve.history("r")] == [
+            ("as the second", "ann (2)"),
+            ("as Ann (2)", "Ann (2)"),
+            ("as Grace", "Grace"),
+            ("as Ann", "Ann"),
+        ], "history shows the name at the time"
+        async with Client(one, token=second.token) as again:
+            assert again.user == {"id": second.user["id"], "name": "Ann"}
+
+
+async def test_of_a_rename_that_changes_nothing_only_the_user_is_told(
+    services: Services, wire: Wire, space: Space
+) -> None:
+    await wire.declare(space.topology, "audit")
+    gateways = Gateways(services)
+    await gateways.open(unique_names=True)
+    url = await gateways.start()
+    heard: list[Frame] = []
+    async with Client(url, name="Ann") as ann, Client(url, name="Bob", on_event=heard.append) as bob:
+        await ann.join("r")
+        await bob.join("r")
+        own = ann.events()
+        await ann.rename("Bob")
+        told = await own.next("renamed", asked="Bob")
+        assert (told["user"]["name"], told["was"]) == ("Bob (2)", "Ann")
+        await asyncio.gather(ann.rename("bob"), ann.rename("Bob"))  # its own is the nearest that is free, again
+        await own.next("renamed", asked="bob")
+        await own.next("renamed", asked="Bob")
+        assert ann.user["name"] == "Bob (2)"
+        await ann.rename("Bob")
+        told = await own.next("renamed", asked="Bob")
+        assert told["user"]["name"] == told["was"] == ann.user["name"] == "Bob (2)"
+        await ann.send("r", "said")
+        await eventually(lambda: any(e["type"] == "message" for e in heard))
+        renames = [(e["was"], e["user"]["name"]) for e in heard if e["type"] == "renamed"]
+        assert renames == [("Ann", "Bob (2)"), ("Bob (2)", "bob (2)"), ("bob (2)", "Bob (2)")]
+
+
+async def _all_see(clients: Sequence[Client], *names: str) -> None:
+    """Wait until each client has its name in everyone's list, and in its own mind."""
+    wanted = {c.user["id"]: name for c, name in zip(clients, names, strict=True)}
+
+    def seen() -> bool:
+        lists = [{m["id"]: m["name"] for m in (c.rooms["r"].members or {}).values()} for c in clients]
+        return all(shown == wanted for shown in lists) and [c.user["name"] for c in clients] == list(names)
+
+    await eventually(seen, what=f"all see {names}")
 
 
 async def _silent(url: str, token: str) -> bytes:

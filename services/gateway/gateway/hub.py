@@ -233,7 +233,7 @@ class Hub:
             if room := self._rooms.get(name):
                 told.update(room.members)
         self._flush()  # what came before it, first
-        frame = framed(Renamed(user=fact.user, was=fact.was))
+        frame = framed(Renamed(user=fact.user, was=fact.was, asked=fact.asked))
         for receiver in told:
             receiver.send(frame)
 

@@ -160,7 +160,8 @@ class Presence:
                 state.closed(data, changes)
             case RenameUser():
                 fact = state.rename(data.user, data.name, signal.id, changes)
-                if fact is not None:  # whoever joins, renames and leaves at once was seen by these all the same
+                if fact is not None and fact.was != fact.user.name:
+                    # whoever joins, renames and leaves at once was seen by these all the same
                     fact = fact.model_copy(update={"rooms": tuple(dict.fromkeys((*fact.rooms, *data.rooms)))})
                 facts.append(fact)
         if table is not None:

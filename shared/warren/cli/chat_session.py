@@ -81,7 +81,7 @@ class ChatSession:
             for line in view.presence(event, self.client.user["id"]):
                 self.show(line)
         elif kind == "renamed":
-            self.show(view.notice(f"{safe(event['was'])} is now {safe(event['user']['name'])}"))
+            self.show(view.renamed(event))
         elif kind == "rejected":
             self._seen(event["id"])
             self.complain(f"rejected ({event['code']}): {event['message']}")

@@ -72,6 +72,12 @@ class View:
                 said.append(self.notice(f"{', '.join(names)} {verb} ({safe(frame['room'])})"))
         return said
 
+    def renamed(self, frame: Frame) -> str:
+        """Write who has another name, or, where another user bears it, why not."""
+        was, name = safe(frame["was"]), safe(frame["user"]["name"])
+        taken = f"{safe(frame['asked'])} is taken: " if "asked" in frame else ""
+        return self.notice(f"{taken}{was} is {'still' if was == name else 'now'} {name}")
+
     def prompt(self, room: str, name: str, *, online: bool) -> str:
         """Write what stands before the input: a mark for the connection, the room, one's name."""
         mark = self._paint("32", "●") if online else self._paint("33", "○")

@@ -154,8 +154,18 @@ class Client(Core):
         return name
 
     async def rename(self, name: str, deadline: float | None = None) -> None:
-        """Take another name; returns once it holds on this socket, and keeps it over reconnections."""
-        await self._ask({"type": "rename", "name": name}, self._limit(deadline))
+        """Take another name; returns once it holds on this socket, and keeps it over reconnections.
+
+        Where names are unique, the event `renamed` may bring it with a number soon after, and `asked` without.
+        """
+        if name != (self._wanted[-1] if self._wanted else self.user["name"]):
+            self._wanted.append(name)
+        try:
+            await self._ask({"type": "rename", "name": name}, self._limit(deadline))
+        except ClientError:
+            if name in self._wanted:
+                self._wanted.remove(name)
+            raise
 
     async def read(self, room: str, seq: int | None = None) -> None:
         """Say that the user has read a joined room up to `seq`, or all of it; lost if offline: say it again then."""

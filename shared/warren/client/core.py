@@ -59,6 +59,8 @@ class Core:
         self._healer = Healer(self.rest, lambda: self.token, self._found, self._emit)
         self._former: set[str] = set()
         """Names given up by renaming: a welcome under one of them is out of date."""
+        self._wanted: list[str] = []
+        """Names asked for whose outcome was not told yet, oldest first."""
         self._status: SessionState = "online"
         """What the user last said; a new session is `online` until it says otherwise."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -185,6 +187,7 @@ class Core:
         self._plan_renewal()
         known, self.user = self.user, frame["user"]
         self.session, self.limits = frame["session"], frame.get("limits", {})
+        self._wanted = [r.frame["name"] for r in self._requests.waiting() if r.frame["type"] == "rename"]
         outdated = known["id"] == self.user["id"] and self.user["name"] in self._former
         self._spawn(self._resume(self.session, known["name"] if outdated else None))
 
@@ -281,7 +284,9 @@ class Core:
     def _on_ack(self, frame: Frame) -> None:
         request = self._requests.find(frame)
         if request is not None and request.frame["type"] == "rename":
-            self._named(request.frame["name"])
+            name = request.frame["name"]
+            if request.urgent or name in self._wanted:  # else what became of it was told before
+                self._named(name)
         self._requests.answer(frame)
 
     def _named(self, name: str) -> None:
@@ -307,9 +312,14 @@ class Core:
     def _on_renamed(self, frame: Frame) -> None:
         for room in self.rooms.values():
             room.renamed(frame["user"])
-        own = frame["user"]["id"] == self.user["id"]
-        if own and frame["user"]["name"] not in self._former:  # else an earlier rename that is told late
-            self._named(frame["user"]["name"])
+        if frame["user"]["id"] != self.user["id"]:
+            return
+        name = frame["user"]["name"]
+        wanted = frame.get("asked") or name
+        if wanted in self._wanted:
+            del self._wanted[: self._wanted.index(wanted) + 1]  # the server may tell of the last of several only
+        if not self._wanted:
+            self._named(name)
 
     def _on_read(self, frame: Frame) -> None:
         if (room := self.rooms.get(frame["room"])) is not None:

@@ -341,11 +341,15 @@ class Presence(Frame):
 
 
 class Renamed(Frame):
-    """Someone who shares a room has another name; `was` is the old one."""
+    """Someone who shares a room has another name; `was` is the old one.
+
+    `asked` is the name that was asked for, where another was given, be it the old one again.
+    """
 
     type: Literal["renamed"] = "renamed"
     user: User
     was: str
+    asked: str | None = None
 
 
 class TypingFrame(Frame):
