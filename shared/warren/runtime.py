@@ -84,7 +84,7 @@ async def _run(settings: T, build: Callable[[T], Service]) -> int:
 
 
 async def serve(service: Service, stop: asyncio.Event | None = None) -> int:
-    """Run a service until a signal (or `stop`) and drain it; returns the exit code."""
+    """Run a service until a signal (or `stop`) and drain it; returns the exit code. Cancelled, it ends undrained."""
     began = time.monotonic()
     stopping = stop or _stop_on_signals()
     settings = service.settings
@@ -105,7 +105,11 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> int:
     http = asyncio.create_task(server.serve(), name="http")
     waiting = asyncio.create_task(stopping.wait(), name="stop")
     log.info("started", extra={"fields": {"host": settings.host, "port": settings.port}})
-    done, _ = await asyncio.wait({*running, http, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        done, _ = await asyncio.wait({*running, http, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        await _cancel({*running, http, waiting})
+        raise
     failed = [t for t in done if t is not waiting]
     for task in failed:
         error = None if task.cancelled() else task.exception()
@@ -135,7 +139,7 @@ async def _drain(parts: Sequence[Part], health: Health, seconds: float) -> None:
         log.warning("not everything was finished in time", extra={"fields": {"seconds": seconds}})
 
 
-async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks until all have ended: a library may take one cancellation for an error of its own."""
     left = set(tasks)
     while left:
