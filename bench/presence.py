@@ -22,6 +22,7 @@ from rich.table import Column, Table
 from gateway.hub import Hub
 from gateway.neighbours import Chat, Members
 from gateway.neighbours import Presence as PresenceClient
+from gateway.reading import Reading
 from gateway.settings import GatewaySettings
 from presence.handlers import Presence
 from presence.records import Rename, Stored, Write
@@ -30,6 +31,7 @@ from warren.contracts.events import PresenceChanged
 from warren.contracts.frames import Joined
 from warren.contracts.signals import RoomJoined
 from warren.envelope import Event, event
+from warren.messaging import Publisher
 from warren.topology import EVENTS
 
 SIZES = (500, 2_000, 10_000)
@@ -91,7 +93,8 @@ class World:
         settings = GatewaySettings(jwt_secret="x" * 32)  # type: ignore[arg-type]
         self.presence = Presence(NoStore(), self, partitions=16, lease=8)
         chat, presence = Chat(settings), cast("PresenceClient", self)
-        self.hubs = [Hub(settings, chat, presence) for _ in range(2)]
+        reading = Reading(settings, cast("Publisher", self))
+        self.hubs = [Hub(settings, chat, presence, reading) for _ in range(2)]
 
     async def publish_all(self, events: Sequence[Event]) -> None:
         """Count facts, and hand them to the gateways as the broker would."""
@@ -128,7 +131,7 @@ class World:
             joined = Joined(
                 room=room, seq=0, rev=term.revs[room], members=listed, count=count, entries=(), truncated=False
             )
-            hub.snapshot(room, socket, 0, joined.rev, joined)
+            hub.snapshot(socket, joined)
 
 
 def _user(number: int) -> User:

@@ -25,6 +25,8 @@ from gateway.reading import Reading
 from gateway.routes import router
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
+from gateway.snapshots import Snapshots
+from gateway.submitting import Submitting
 from warren.errors import DependencyDownError
 from warren.health import Health
 from warren.http import create_app
@@ -55,7 +57,9 @@ def build(settings: GatewaySettings) -> Service:
     keys = Keys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
     tokens = Tokens(settings, keys)
     expiry = Expiry(tokens, sessions.all)
-    frames = Frames(settings, hub, chat, presence, commands, signals, expiry, reading)
+    submitting = Submitting(commands, settings.partitions)
+    snapshots = Snapshots(settings, chat, presence, reading)
+    frames = Frames(settings, hub, snapshots, submitting, commands, signals, expiry, reading)
     door = Door(settings, health, sessions, tokens, expiry, frames, hub, presence, signals)
 
     async def broker() -> None:
@@ -71,7 +75,7 @@ def build(settings: GatewaySettings) -> Service:
     health.add("presence", presence.ready, essential=False)
 
     app = create_app(settings, health)
-    app.include_router(router(settings, tokens, frames, chat, presence, reading))
+    app.include_router(router(settings, tokens, frames, submitting, chat, presence, reading))
     document(app, ANSWERS, codes)
     add_page(app, WEB)
     open_to(app, settings.origins)

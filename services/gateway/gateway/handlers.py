@@ -9,24 +9,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
-
 from gateway.auth import AuthError
-from gateway.catching_up import Page
 from gateway.expiry import Expiry
 from gateway.hub import Hub
 from gateway.limits import Rates
 from gateway.metrics import ACCEPTING
-from gateway.neighbours import Chat, Members, Presence
 from gateway.reading import Reading
 from gateway.rights import Right, Rights
 from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
+from gateway.snapshots import Snapshots
+from gateway.submitting import Submitting
 from warren.contracts import User, frames, now
 from warren.contracts.closing import UNAVAILABLE
 from warren.contracts.commands import DeleteMessage, EditMessage, PostMessage
-from warren.contracts.events import Member, UserTyping
+from warren.contracts.events import UserTyping
 from warren.contracts.refusing import (
     AWAY,
     BAD_TOKEN,
@@ -40,10 +38,10 @@ from warren.contracts.refusing import (
 )
 from warren.contracts.signals import RenameUser
 from warren.envelope import event
-from warren.errors import DependencyDownError, WarrenError
+from warren.errors import WarrenError
 from warren.messaging import Publisher
 from warren.observability.tracing import root_span
-from warren.topology import COMMANDS, EPHEMERAL, EVENTS, room_key
+from warren.topology import EPHEMERAL, EVENTS, room_key
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +64,8 @@ class Frames:
         self,
         settings: GatewaySettings,
         hub: Hub,
-        chat: Chat,
-        presence: Presence,
+        snapshots: Snapshots,
+        submitting: Submitting,
         commands: Publisher,
         signals: Signals,
         expiry: Expiry,
@@ -75,13 +73,12 @@ class Frames:
     ) -> None:
         self._settings = settings
         self._hub = hub
-        self._chat = chat
-        self._presence = presence
+        self._snapshots = snapshots
+        self._submitting = submitting
         self._commands = commands
         self._signals = signals
         self._expiry = expiry
         self._reading = reading
-        self._noted: list[str] = []
         self._rates = Rates(settings.message_rate, settings.message_burst)
         self._handlers: dict[type[frames.ClientFrame], Callable[[Session, Any], None]] = {
             frames.Join: self._join,
@@ -128,35 +125,6 @@ class Frames:
         if limit and len(body.encode()) > limit:
             raise RefusalError(TOO_LONG, f"a message has at most {limit} bytes")
 
-    def post(self, user: User, room: str, message_id: str, body: str) -> asyncio.Future[None]:
-        """Publish a message; the future ends when the broker has it."""
-        return self._submit(PostMessage.model_construct(room=room, id=message_id, user=user, time=now(), body=body))
-
-    def _submit(self, command: PostMessage | EditMessage | DeleteMessage) -> asyncio.Future[None]:
-        room = command.room
-        with root_span("message", **{"warren.room": room, "enduser.id": command.user.id}) as traceparent:
-            key = room_key("chat", room, self._settings.partitions)
-            wrapped = event(command, COMMANDS, key, traceparent=traceparent)
-            confirmed = self._commands.submit(wrapped)
-        confirmed.add_done_callback(partial(self._note, wrapped.trace_id, room))
-        return confirmed
-
-    def _note(self, trace: str, room: str, done: asyncio.Future[None]) -> None:
-        """Log what became of a message; those accepted in one turn (a bundle) share a line."""
-        if done.cancelled():
-            return
-        if error := done.exception():
-            fields = {"trace": trace, "room": room, "reason": str(error)}
-            log.warning("message not accepted", extra={"fields": fields})
-            return
-        if not self._noted:
-            asyncio.get_running_loop().call_soon(self._say_accepted)
-        self._noted.append(trace)
-
-    def _say_accepted(self) -> None:
-        traces, self._noted = self._noted, []
-        log.info("messages accepted", extra={"fields": {"count": len(traces), "traces": traces}})
-
     # ------------------------------------------------------------------ frames
 
     def _join(self, session: Session, frame: frames.Join) -> None:
@@ -179,9 +147,7 @@ class Frames:
         try:
             async with asyncio.timeout(self._settings.join_seconds):
                 await self._hub.subscribe(frame.room)
-                page, members, read = await asyncio.gather(
-                    self._history(frame), self._members(frame.room), self._read_by(session.user.id, frame.room)
-                )
+                joined = await self._snapshots.of(frame, session.user.id)
         except (WarrenError, TimeoutError) as e:
             self._forget(session, frame.room)
             self._signals.left(session.id, session.user, frame.room)
@@ -189,48 +155,8 @@ class Frames:
             away = RefusalError(AWAY, "this room cannot be read just now: try again", RETRY_AFTER)
             self._refuse(session, frame, away)
             return
-        joined = frames.Joined(
-            ref=frame.ref,
-            room=frame.room,
-            seq=page.seq,
-            rev=members.rev,
-            members=None if members.members is None else tuple(Member(**m) for m in members.members),
-            count=members.count,
-            entries=page.entries,
-            truncated=page.truncated,
-            read=read,
-        )
         session.rooms[frame.room] = None
-        self._hub.snapshot(frame.room, session, page.seq, members.rev, joined)
-
-    async def _history(self, frame: frames.Join) -> Page:
-        """Entries after `since`, or the newest page where there are too many, saying so."""
-        size = self._settings.page
-        async for attempt in _while_away(self._settings.join_seconds):
-            with attempt:
-                if frame.since is None:
-                    newest = await self._chat.page(frame.room, limit=self._settings.first_page)
-                    return Page(newest.entries, newest.seq, truncated=False)
-                missed = await self._chat.page(frame.room, after=frame.since, limit=size)
-                if not missed.truncated:
-                    return missed
-                newest = await self._chat.page(frame.room, limit=size)
-                return Page(newest.entries, newest.seq, truncated=True)
-        raise DependencyDownError("chat", "no answer")
-
-    async def _members(self, room: str) -> Members:
-        async for attempt in _while_away(self._settings.join_seconds):
-            with attempt:
-                return await self._presence.members(room)
-        raise DependencyDownError("presence", "no answer")
-
-    async def _read_by(self, user: str, room: str) -> int:
-        """Return how far a user has read a room: as it is stored, or as this gateway has heard since."""
-        async for attempt in _while_away(self._settings.join_seconds):
-            with attempt:
-                self._reading.learn(user, room, await self._chat.read((user, room)))
-                return self._reading.known(user, room)
-        raise DependencyDownError("chat", "no answer")
+        self._hub.snapshot(session, joined)
 
     def _leave(self, session: Session, frame: frames.Leave) -> None:
         self._check_joined(session, frame.room)
@@ -249,7 +175,7 @@ class Frames:
             raise RefusalError(BUSY, "too many of your messages wait for the broker", RETRY_AFTER)
         session.begin()
         began = time.perf_counter()
-        confirmed = self._submit(_command(session.user, frame, moderator=right >= Right.MODERATE))
+        confirmed = self._submitting.submit(_command(session.user, frame, moderator=right >= Right.MODERATE))
         confirmed.add_done_callback(partial(self._accepted, session, frame, began))
 
     def _accepted(self, session: Session, frame: frames.Change, began: float, done: asyncio.Future[None]) -> None:
@@ -372,12 +298,3 @@ def _command(user: User, frame: frames.Change, *, moderator: bool) -> PostMessag
             return EditMessage.model_construct(**about, target=frame.target, body=frame.body, moderator=moderator)
         case frames.Delete():
             return DeleteMessage.model_construct(**about, target=frame.target, moderator=moderator)
-
-
-def _while_away(seconds: float) -> AsyncRetrying:
-    return AsyncRetrying(
-        wait=wait_random_exponential(multiplier=0.05, max=1),
-        stop=stop_after_delay(seconds),
-        retry=retry_if_exception_type(DependencyDownError),
-        reraise=True,
-    )

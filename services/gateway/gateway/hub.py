@@ -2,22 +2,20 @@
 
     feed → fact → frame, encoded once → room (order, gaps) → sessions
 
-A gap in a room's `seq` is filled from chat before anything beyond it is given out. Since a feed may lose facts without
-a trace, the heads of all rooms are compared with chat's every few seconds and after each reconnect.
+What the feed has lost `gateway.mending` fetches: when a fact shows it, every few seconds, and after each reconnect.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
-
-from gateway.catching_up import Page
+from gateway.background import Background
 from gateway.framing import framed, framed_json
-from gateway.metrics import BACKFILLED, FANNED_OUT, ROOMS
+from gateway.mending import Mending
+from gateway.metrics import FANNED_OUT, ROOMS
 from gateway.neighbours import Chat, Presence
 from gateway.reading import Reading
 from gateway.room import Receiver, Room
@@ -25,7 +23,6 @@ from gateway.settings import GatewaySettings
 from warren.contracts import rfc3339
 from warren.contracts.events import (
     Entry,
-    Member,
     MessageDeleted,
     MessageEdited,
     MessagePosted,
@@ -37,17 +34,10 @@ from warren.contracts.events import (
 )
 from warren.contracts.frames import Joined, ReadFrame, Rejected, Renamed, TypingFrame
 from warren.envelope import Event
-from warren.errors import DependencyDownError
 from warren.messaging import Feed, accept
 from warren.topology import EPHEMERAL, EVENTS, room_key
 
 log = logging.getLogger(__name__)
-
-COMPARED_AT_ONCE = 1000
-"""Rooms in one question for heads."""
-
-UNDER_WAY_SECONDS = 0.5
-"""What was stored when heads were asked gets this long to arrive by itself: in a busy room some is always under way."""
 
 FACTS = accept(
     MessagePosted,
@@ -76,8 +66,6 @@ class Hub:
 
     def __init__(self, settings: GatewaySettings, chat: Chat, presence: Presence, reading: Reading) -> None:
         self._settings = settings
-        self._chat = chat
-        self._presence = presence
         self._reading = reading
         self._rooms: dict[str, Room] = {}
         self._users: dict[str, set[UserSession]] = {}
@@ -86,7 +74,8 @@ class Hub:
         """Rooms with frames gathered from the facts in work."""
         self._changed: set[Room] = set()
         """Rooms whose members changed in the facts in work."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
+        self._mending = Mending(self._rooms, chat, presence, self._background)
         self._compare = asyncio.Event()
         self.feed = Feed(
             settings.amqp_url.get_secret_value(),
@@ -157,17 +146,17 @@ class Hub:
             self._in_partition[key] -= 1
             if not self._in_partition[key]:
                 del self._in_partition[key]
-                self._spawn(self._unbind(key))
+                self._background.spawn(self._unbind(key))
 
-    def snapshot(self, name: str, session: UserSession, seq: int, rev: int, joined: Joined) -> None:
+    def snapshot(self, session: UserSession, joined: Joined) -> None:
         """Hand a session its snapshot (see `Room.snapshot`)."""
-        room = self._rooms.get(name)
+        room = self._rooms.get(joined.room)
         if room is None:
             return
-        room.people.snapshot(rev, listed=joined.members is not None)
-        room.snapshot(session, seq, framed(joined))
+        room.people.snapshot(joined.rev, listed=joined.members is not None)
+        room.snapshot(session, joined.seq, framed(joined))
         room.flush()
-        self._fill_if_needed(room)
+        self._mending.fill_if_needed(room)
 
     # ------------------------------------------------------------------- facts
 
@@ -208,7 +197,7 @@ class Hub:
         )
         self._touched.add(room)
         if not room.entry(fact.seq, frame):
-            self._fill_if_needed(room)
+            self._mending.fill_if_needed(room)
 
     def _rejected(self, _: Event, fact: MessageRejected) -> None:
         frame = framed(Rejected(room=fact.room, id=fact.id, code=fact.code, message=fact.message))
@@ -222,7 +211,7 @@ class Hub:
         if room.people.take(fact):
             self._changed.add(room)
         else:
-            self._refresh_soon(room)
+            self._mending.refresh_soon(room)
 
     def _renamed(self, _: Event, fact: UserRenamed) -> None:
         own = tuple(self._users.get(fact.user.id, ()))
@@ -279,65 +268,12 @@ class Hub:
         room.told = asyncio.get_running_loop().time()
         listed = self._settings.lists(people.count)
         if listed and not people.listed:
-            self._refresh_soon(room)  # the room was large: its clients have no list that could change
+            self._mending.refresh_soon(room)  # the room was large: its clients have no list that could change
             return
         room.tell(framed(people.frame(room.name, listed=listed)))
         self._touched.add(room)
 
-    def _refresh_soon(self, room: Room) -> None:
-        if not room.refreshing:
-            room.refreshing = True
-            self._spawn(self._refresh_members(room))
-
-    async def _refresh_members(self, room: Room) -> None:
-        """Tell members who is here, whatever they knew."""
-        try:
-            found = await self._presence.members(room.name)
-        except DependencyDownError:
-            return  # the next comparison tries again
-        finally:
-            room.refreshing = False
-        if room.people.rev is None or found.rev >= room.people.rev:
-            members = None if found.members is None else [Member(**m) for m in found.members]
-            room.tell(framed(room.people.whole(room.name, members, found.count, found.rev)))
-            room.flush()
-
-    # -------------------------------------------------------------------- gaps
-
-    def _fill_if_needed(self, room: Room, head: int = 0) -> None:
-        behind = room.seq is not None and room.seq < head
-        if (room.has_gap or behind) and not room.filling:
-            room.filling = True
-            self._spawn(self._fill(room, head))
-
-    async def _fill(self, room: Room, head: int) -> None:
-        """Fetch what is missing, page by page; what stays missing is found again by the next comparison."""
-        try:
-            while room.seq is not None and not room.empty and (room.has_gap or room.seq < head):
-                page = await self._fetch(room)
-                BACKFILLED.inc(len(page.entries))
-                for frame in page.entries:
-                    room.entry(frame["seq"], framed_json(frame))
-                room.flush()
-                if not page.entries:
-                    break
-        except DependencyDownError as e:
-            log.warning("a gap stays for now", extra={"fields": {"room": room.name, "reason": str(e)}})
-        finally:
-            room.filling = False
-
-    async def _fetch(self, room: Room) -> Page:
-        async for attempt in AsyncRetrying(
-            wait=wait_random_exponential(multiplier=0.05, max=2),
-            stop=stop_after_delay(10),
-            retry=retry_if_exception_type(DependencyDownError),
-            reraise=True,
-        ):
-            with attempt:
-                return await self._chat.page(room.name, after=room.seq, limit=200)
-        raise DependencyDownError(self._chat.name, "no answer")
-
-    # -------------------------------------------------------------- comparison
+    # -------------------------------------------------------------------- life
 
     async def run(self) -> None:
         """Compare all rooms with chat and presence from time to time, and at once after each reset of the feed."""
@@ -351,30 +287,10 @@ class Hub:
                 pass  # nothing happened: time for the regular comparison
             self._compare.clear()
             await self.feed.link.connection()
-            await self._compare_all()
+            await self._mending.compare()
 
     async def drain(self) -> None:
         """Nothing to finish."""
-
-    async def _compare_all(self) -> None:
-        names = [n for n, r in self._rooms.items() if r.seq is not None]
-        try:
-            for start in range(0, len(names), COMPARED_AT_ONCE):
-                part = names[start : start + COMPARED_AT_ONCE]
-                heads, revs = await self._chat.heads(part), await self._presence.revs(part)
-                await asyncio.sleep(UNDER_WAY_SECONDS)
-                self._mend(heads, revs)
-        except DependencyDownError as e:
-            log.warning("heads cannot be compared", extra={"fields": {"reason": str(e)}})
-
-    def _mend(self, heads: Mapping[str, int], revs: Mapping[str, int]) -> None:
-        """Fetch what the feed has not brought though it had time to."""
-        for name, head in heads.items():
-            if room := self._rooms.get(name):
-                self._fill_if_needed(room, head)
-        for name, rev in revs.items():
-            if (room := self._rooms.get(name)) and room.people.rev is not None and rev > room.people.rev:
-                self._refresh_soon(room)
 
     # ----------------------------------------------------------------- helpers
 
@@ -385,13 +301,3 @@ class Hub:
         if key not in self._in_partition:
             await self.feed.unbind(EVENTS, key)
             await self.feed.unbind(EPHEMERAL, key)
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("background work failed", exc_info=error)

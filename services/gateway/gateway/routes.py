@@ -19,6 +19,7 @@ from gateway.origins import Origins
 from gateway.reading import Reading
 from gateway.rights import EVERYWHERE, Right
 from gateway.settings import GatewaySettings
+from gateway.submitting import Submitting
 from warren.contracts import User, rfc3339
 from warren.contracts.base import MessageId, RoomName, UserId, UserName
 from warren.contracts.frames import MAX_SEQ
@@ -43,7 +44,13 @@ class Post(BaseModel):
 
 
 def router(  # noqa: PLR0915 - one table of routes
-    settings: GatewaySettings, tokens: Tokens, frames: Frames, chat: Chat, presence: Presence, reading: Reading
+    settings: GatewaySettings,
+    tokens: Tokens,
+    frames: Frames,
+    submitting: Submitting,
+    chat: Chat,
+    presence: Presence,
+    reading: Reading,
 ) -> APIRouter:
     """Return the routes under `/api`."""
     routes = APIRouter(prefix="/api", tags=["chat"])
@@ -160,7 +167,7 @@ def router(  # noqa: PLR0915 - one table of routes
         try:
             frames.check_body(message.body)
             frames.check_rate(who.user.id)
-            await frames.post(await _present(presence, who.user), room, message.id, message.body)
+            await submitting.post(await _present(presence, who.user), room, message.id, message.body)
         except RefusalError as e:
             status = 429 if e.retry_after else 413
             retry = {"Retry-After": str(max(1, round(e.retry_after)))} if e.retry_after else {}
