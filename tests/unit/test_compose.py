@@ -197,6 +197,17 @@ def test_compose_refuses_to_go_without_any_of_the_secrets(env: Path, tmp_path: P
         assert "run deploy/make-env.sh" in refused.stderr
 
 
+@pytest.mark.parametrize("given", ["/etc/warren/dlq-tokens", None])
+def test_dlq_monitor_gets_the_file_of_peoples_tokens(env: Path, tmp_path: Path, given: str | None) -> None:
+    more = tmp_path / "env"
+    more.write_text(env.read_text() + (f"WARREN_DLQ_TOKENS={given}\n" if given else ""))
+    service = json.loads(compose_config(more).stdout)["services"]["dlq-monitor"]
+    [mounted] = [v for v in service["volumes"] if v["target"] == service["environment"]["WARREN_DLQ_TOKENS"]]
+    assert mounted["source"] == (given or "/dev/null"), "without one there is nobody in it"
+    assert (mounted["type"], mounted["read_only"]) == ("bind", True)
+    assert not mounted["bind"].get("create_host_path"), "a file that is missing is no empty directory"
+
+
 def test_secrets_are_private_random_and_kept(tmp_path: Path) -> None:
     env = make_env(tmp_path, "chat", "dlq-monitor")
     first = variables(env)
