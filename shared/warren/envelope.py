@@ -37,6 +37,7 @@ class Event:
 
     `extra` holds AMQP properties that Warren has no use for (reply_to, priority and so on), as they came.
     `alone`: it must be a message of its own, never part of a bundle.
+    `timed`: its message has a timestamp, which copies get; else `time` is when it was read.
     """
 
     type: str
@@ -52,6 +53,7 @@ class Event:
     data: Contract | None = None
     extra: Headers = field(default_factory=dict)
     alone: bool = False
+    timed: bool = True
 
     @property
     def trace_id(self) -> str:

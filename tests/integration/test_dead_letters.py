@@ -192,6 +192,7 @@ async def test_what_the_broker_gives_up_is_parked_and_can_be_sent_back(dlq: Runn
     ]
     again = await eventually(lambda: _with_id(wire, "audit.events", "m-2"))
     assert (again.body, again.routing_key, again.type) == (b"\xff\x00binary", "room.1", "x")
+    assert ("timestamp" in letter["properties"], again.timestamp) == (False, None), "it had none"
     kept = {k: v for k, v in again.headers.items() if k not in {"x-delivery-count", TRACEPARENT}}
     assert kept == {"b": bytearray(b"\xfe"), "x-warren-replays": 1, "x-warren-letter": answer.json()["id"]}
 
@@ -221,6 +222,7 @@ async def test_a_replay_that_dies_again_is_another_letter(dlq: Running, wire: Wi
     assert [r["message_id"] for r in second] == ["m-3"]
     letter = await _letter(dlq, second[0]["id"])
     assert (letter["headers"][REPLAYS], letter["attempt"]) == (1, 1)
+    assert "timestamp" not in letter["properties"], "the message had none, and no copy of it got one"
     assert (letter["trace"], letter["headers"][LINKED]) == (first["id"], TRACE), "a new trace, linked to the old"
     fact = await wire.take(facts)
     told = orjson.loads(fact.body)

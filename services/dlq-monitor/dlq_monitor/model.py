@@ -144,7 +144,8 @@ PROPERTIES = ("message_id", "type", "timestamp", "app_id", "correlation_id", "co
 
 def properties_of(event: Event) -> dict[str, Any]:
     """Return all AMQP properties of a message that was read as one event."""
-    own = (event.id, event.type, event.time, event.app, event.correlation_id, event.content_type)
+    time = event.time if event.timed else None
+    own = (event.id, event.type, time, event.app, event.correlation_id, event.content_type)
     return {k: v for k, v in zip(PROPERTIES, own, strict=True) if v} | dict(event.extra)
 
 

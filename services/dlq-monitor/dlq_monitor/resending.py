@@ -49,6 +49,7 @@ def resent(letter: Letter, topology: Topology, to: Target | None = None) -> Even
         routing_key=to.key,
         id=letter.message_id,
         time=timestamp if isinstance(timestamp, datetime) else now(),
+        timed=isinstance(timestamp, datetime),
         app=str(properties.get("app_id", "")),
         correlation_id=properties.get("correlation_id"),
         headers=_sent_headers(letter),

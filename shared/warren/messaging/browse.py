@@ -25,6 +25,7 @@ from warren.errors import DependencyDownError, UnroutableError, WarrenError
 from warren.messaging.codec import single, to_content
 from warren.messaging.connection import LOST, own_cancellation_only
 from warren.messaging.datapath import Consuming, Delivery, Publishing, ReturnedError, consuming, publishing
+from warren.messaging.failures import DEATH
 from warren.messaging.stream import RPC_TIMEOUT, Connection
 
 HEARTBEAT = 30
@@ -50,7 +51,7 @@ class QueueError(WarrenError):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A message in our hands; it is nameless if it has neither an id nor a time to tell it from others."""
+    """A message in our hands; it is nameless if it has no id, time or death to tell it from others."""
 
     event: Event
     nameless: bool
@@ -91,7 +92,8 @@ class Browsing:
                 return
             if self._arrived.qsize() < AHEAD:
                 self._stream.resume()
-            yield Held(single(one), not one.message_id and not one.timestamp, one.delivery_tag)
+            named = one.message_id or one.timestamp or DEATH in one.headers
+            yield Held(single(one), not named, one.delivery_tag)
 
     def _take(self, one: Delivery) -> None:
         if self._limit > 0:  # what lies beyond is only taken for the order

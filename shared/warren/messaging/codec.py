@@ -71,7 +71,7 @@ def to_content(events: Sequence[Event], app: str, *, mode: int = PERSISTENT) -> 
                 correlation_id=one.correlation_id,
                 reply_to=one.extra.get("reply_to"),
                 message_id=one.id,
-                timestamp=one.time,
+                timestamp=one.time if one.timed else None,
                 message_type=one.type,
                 app_id=one.app or (None if one.alone else app),  # a copy does not claim to be ours
             ),
@@ -124,6 +124,7 @@ def single(message: Message) -> Event:
         headers=_traced(message.headers),
         content_type=message.content_type or "",
         extra={name: value for name in _EXTRA if (value := getattr(message, name))},
+        timed=message.timestamp is not None,
     )
 
 

@@ -131,5 +131,6 @@ def _copy(event: Event, exchange: str, routing_key: str, headers: Mapping[str, A
         headers=headers,
         content_type=event.content_type,
         extra=event.extra,
+        timed=event.timed,
         alone=True,  # its body may be no JSON at all, its headers of any type: in a bundle it would spoil the others
     )
