@@ -11,7 +11,6 @@ import io
 import os
 import signal
 import sys
-import threading
 from typing import Self
 
 LEFT = 1
@@ -54,8 +53,8 @@ class Watched(io.TextIOWrapper):
         if Watched.left:
             return
         Watched.left = True
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job ends, too
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            os._exit(LEFT)  # a script's background job, deaf to Ctrl-C: it ends as SIGPIPE would end it
         signal.raise_signal(signal.SIGINT)
 
 
