@@ -3,9 +3,12 @@
  * as little as a hundred. Rows are added and taken away at its ends; only what changed is drawn anew.
  */
 
-import { entryAt, firstSeq, isComplete } from "../state/room.js";
+import { looking } from "../attendance.js";
+import { entryAt, firstSeq, firstUnread } from "../state/room.js";
 import { dayKey } from "../text.js";
-import { $, setText } from "../shared/dom.js";
+import { $ } from "../shared/dom.js";
+import { setUpChoosing } from "./choosing.js";
+import { drawNewest, drawTop } from "./ends.js";
 import { entryRow, pendingRow } from "./message.js";
 
 const FIRST_WINDOW = 60; // rows
@@ -19,7 +22,6 @@ export class LogView {
   #scroller = $("scroller");
   #list = $("log");
   #waiting = $("pending");
-  #newest = $("newest");
   #room = null; // as drawn
   #me = null;
   #rows = new Map(); // seq → row
@@ -28,14 +30,16 @@ export class LogView {
   #unreadFrom = null; // the first entry that was unread when the room was opened
   #follow = true;
   #history = undefined;
+  #editing = null; // the seq of the message that is being changed
   #day = "";
 
   /** `actions`: `loadEarlier()`, `retry`, `discard`, `edit`, `remove` (room first, see `entryRow`), `seen(room, how)`. */
   constructor(actions) {
     this.#actions = actions;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.#newest.addEventListener("click", () => this.toEnd());
+    $("newest").addEventListener("click", () => this.toEnd());
     $("earlier").addEventListener("click", () => actions.loadEarlier());
+    setUpChoosing(this.#list);
     const pin = new ResizeObserver(() => this.#follow && this.#pin());
     for (const element of [this.#scroller, this.#list, this.#waiting]) pin.observe(element);
     document.addEventListener("visibilitychange", () => this.#report());
@@ -52,7 +56,7 @@ export class LogView {
     const draw = () => {
       if (anew) this.#rebuild(opened);
       else if (room) this.#update(before);
-      this.#drawTop();
+      drawTop(room, history);
       if (anew || room?.pending !== before?.pending || room?.entries !== before?.entries) this.#drawPending();
     };
     if (anew || this.#follow) draw();
@@ -60,7 +64,7 @@ export class LogView {
     if (this.#follow) this.#pin();
     if (opened) this.#showFirstUnread();
     this.#growUp();
-    this.#drawNewest();
+    drawNewest(this.#room, this.#follow);
     this.#report();
   }
 
@@ -69,7 +73,7 @@ export class LogView {
     if (this.#room && this.#to !== this.#room.next) this.#rebuild();
     this.#follow = true;
     this.#pin();
-    this.#drawNewest();
+    drawNewest(this.#room, this.#follow);
     this.#report();
   }
 
@@ -79,6 +83,15 @@ export class LogView {
     const own = room?.entries.findLast((e) => e.type === "message" && e.user.id === this.#me?.id);
     const body = own && (room.amended.has(own.seq) ? room.amended.get(own.seq).body : own.body);
     if (body) this.#actions.edit(own.seq, body);
+  }
+
+  /** Show which message is being changed (null: none). */
+  editing(seq) {
+    this.#rows.get(this.#editing)?.classList.remove("editing");
+    this.#editing = seq;
+    const row = this.#rows.get(seq);
+    row?.classList.add("editing");
+    row?.scrollIntoView({ block: "nearest" });
   }
 
   /** The page's scrolling keys, from wherever the focus is. */
@@ -161,6 +174,7 @@ export class LogView {
     const room = this.#room;
     const entry = entryAt(room, seq);
     return entryRow(entry, {
+      editing: seq === this.#editing,
       previous: entryAt(room, seq - 1),
       notices: room.notices.filter((n) => n.after === seq),
       noticesBefore: room.notices.some((n) => n.after === seq - 1),
@@ -186,7 +200,9 @@ export class LogView {
     if (!old) return;
     const row = this.#row(seq);
     this.#rows.set(seq, row);
+    const focused = old.contains(document.activeElement) && document.activeElement.dataset.testid;
     old.replaceWith(row);
+    if (focused) (row.querySelector(`[data-testid="${focused}"]`) ?? this.#scroller).focus({ preventScroll: true });
   }
 
   #drop(seq) {
@@ -254,7 +270,7 @@ export class LogView {
     this.#growUp();
     this.#growDown();
     if (followed !== this.#follow) {
-      this.#drawNewest();
+      drawNewest(this.#room, this.#follow);
       this.#report();
     }
   }
@@ -265,22 +281,6 @@ export class LogView {
 
   // -------------------------------------------------------------------- rest
 
-  #drawTop() {
-    const [room, history] = [this.#room, this.#history];
-    const earlier = $("earlier");
-    earlier.hidden = !room?.entries.length || isComplete(room);
-    earlier.disabled = history === "loading";
-    setText(earlier, { loading: "Loading earlier messages…", failed: "Earlier messages could not be loaded. Try again" }[history]
-      ?? "Earlier messages");
-    const beginning = $("beginning");
-    beginning.hidden = !room || room.next === null || !isComplete(room);
-    if (beginning.hidden) return;
-    setText(beginning.querySelector("h2"), `#${room.name}`);
-    setText(beginning.querySelector("p"), room.entries.length
-      ? "This is where the room begins."
-      : "Nobody has said anything here yet. Be the first.");
-  }
-
   #drawPending() {
     const room = this.#room;
     let previous = room?.entries.at(-1);
@@ -289,7 +289,9 @@ export class LogView {
       previous = { type: "message", user: this.#me, time: p.at };
       return row;
     });
+    const focused = this.#waiting.contains(document.activeElement);
     this.#waiting.replaceChildren(...rows);
+    if (focused) this.#scroller.focus({ preventScroll: true }); // on a button of what is gone
     this.#showWaiting();
   }
 
@@ -298,18 +300,4 @@ export class LogView {
     const atEnd = this.#to === (this.#room?.next ?? this.#to);
     this.#waiting.hidden = !atEnd || !this.#waiting.hasChildNodes();
   }
-
-  #drawNewest() {
-    const room = this.#room;
-    this.#newest.hidden = this.#follow || !room;
-    if (this.#newest.hidden) return;
-    const count = room.unread;
-    setText(this.#newest.querySelector("span"), count ? `${count} new` : "Newest");
-    this.#newest.setAttribute("aria-label", count ? `Go to ${count} new messages` : "Go to the newest message");
-  }
 }
-
-const looking = () => !document.hidden && document.hasFocus();
-
-const firstUnread = ({ entries, read, me }) =>
-  entries.find((e) => e.seq > read && e.type === "message" && e.user.id !== me)?.seq ?? null;
