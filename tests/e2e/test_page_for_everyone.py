@@ -107,6 +107,35 @@ async def test_everything_works_by_keyboard(stack: Stack, room: str, visit: Visi
     await expect(ann.part("me-name")).to_have_text("Anna")
 
 
+async def test_messages_are_changed_and_deleted_by_keyboard(stack: Stack, room: str, visit: Visit) -> None:
+    ann = await visit(stack.gateways[0], "Ann", room)
+    keys = ann.page.keyboard
+    for text in ("helo", "a secret", "another secret"):
+        await ann.say(text)
+        await expect(ann.message(text).and_(ann.page.locator("[data-seq]"))).to_have_count(1)
+    await ann.message("helo").get_by_test_id("edit").focus()
+    await keys.press("Enter")
+    await expect(ann.part("composer-input")).to_be_focused()
+    await expect(ann.message("helo")).to_have_class("row editing")
+    await ann.say("hello")
+    await expect(ann.message("hello")).to_contain_text("(edited)")
+    await expect(ann.page.locator(".row.editing")).to_have_count(0)
+
+    await ann.message("a secret").get_by_test_id("delete").focus()
+    await keys.press("Enter")
+    await keys.press("Tab")
+    await keys.press("Enter")
+    await expect(ann.message("a secret")).to_have_count(0)
+    await expect(ann.part("scroller")).to_be_focused()  # the button that had the focus is gone
+
+    await ann.part("composer-input").press("ArrowUp")
+    await expect(ann.part("composer-input")).to_have_value("another secret")
+    await ann.say("")  # nothing is left of it
+    await expect(ann.part("deleting")).to_be_visible()
+    await keys.press("Escape")
+    await expect(ann.message("another secret")).to_have_count(1)
+
+
 async def test_tab_reaches_every_control_and_shows_where_it_is(stack: Stack, room: str, visit: Visit) -> None:
     ann = await visit(stack.gateways[0], "Ann", room)
     await ann.part("composer-input").fill("a draft, so that Send can be used")
@@ -184,6 +213,13 @@ async def test_a_phone_is_enough(stack: Stack, room: str, visit: Visit) -> None:
     await expect(ann.part("room-name")).to_have_text(f"{room}-2")
     await expect(ann.room(room)).not_to_be_in_viewport()
 
+    await ann.part("sidebar-open").tap()
+    await ann.part("me").tap()
+    await _fits(ann)
+    await ann.page.keyboard.press("Escape")
+    await expect(ann.part("sidebar-close")).to_be_visible()  # only the dialog was closed
+    await ann.part("sidebar-close").tap()
+
     await ann.part("people-toggle").tap()
     await expect(ann.page.get_by_test_id("member")).to_be_in_viewport()
     await _fits(ann)
@@ -193,6 +229,11 @@ async def test_a_phone_is_enough(stack: Stack, room: str, visit: Visit) -> None:
     await ann.part("composer-input").fill("tapped")
     await ann.part("send").tap()
     await expect(ann.message("tapped")).to_have_attribute("data-status", "sent")
+    await expect(ann.page.locator(".tools")).to_have_css("opacity", "0")
+    await ann.message("tapped").get_by_test_id("body").tap()
+    await expect(ann.page.locator(".tools")).to_have_css("opacity", "1")
+    await ann.page.get_by_test_id("edit").tap()
+    await expect(ann.part("composer-input")).to_have_value("tapped")
 
 
 async def _fits(visitor: Visitor) -> None:

@@ -15,6 +15,7 @@ const FIRST_WINDOW = 60; // rows
 const STEP = 50;
 const MOST = 350;
 const NEAR = 600; // pixels from an end at which the window grows
+const AHEAD = 100; // rows above the window that are fetched before they are needed
 const AT_END = 60; // pixels from the end that still count as the end
 
 export class LogView {
@@ -227,13 +228,12 @@ export class LogView {
 
   #growUp() {
     const room = this.#room;
-    if (!room?.entries.length || this.#scroller.scrollTop > NEAR) return;
+    if (!room?.entries.length) return;
     const first = firstSeq(room);
-    if (this.#from === first) {
-      const short = this.#scroller.scrollHeight <= this.#scroller.clientHeight;
-      if ((short || !this.#follow) && this.#history === undefined) this.#actions.loadEarlier();
-      return;
-    }
+    const short = this.#scroller.scrollHeight <= this.#scroller.clientHeight;
+    const wanted = short ? this.#from === first : !this.#follow && this.#from - first < AHEAD;
+    if (wanted && this.#history === undefined) this.#actions.loadEarlier();
+    if (this.#from === first || this.#scroller.scrollTop > NEAR) return;
     this.#steadily(() => {
       const [old, from] = [this.#from, Math.max(first, this.#from - STEP)];
       this.#list.prepend(...this.#make(from, old));
