@@ -64,9 +64,7 @@ _SCROLLED = """async (pixels) => {
 async def fill(base: str, count: int) -> None:
     """Say `count` messages of the lengths people write in the room."""
     room_for = asyncio.Semaphore(AT_ONCE)
-    words = itertools.cycle(
-        ["Yes.", "I can bring the long cable, five metres should do.", "See you at seven, then 👋 " * 4]
-    )
+    words = itertools.cycle(["Yes.", "I can bring the long cable, five metres should do.", "See you at seven 👋 " * 4])
 
     async with Client(base, name="Clerk", history=0) as clerk:
         await clerk.join(ROOM)
@@ -113,9 +111,8 @@ def main() -> None:
     table.add_row("first contentful paint", f"{first['painted']:.0f} ms at first, {second['painted']:.0f} ms again")
     table.add_row("the newest messages", f"{second['shown']:.0f} ms after a second visit began")
     table.add_row("scrolled", f"{count} messages in {scrolled['seconds']:.1f} s, {len(times)} frames")
-    table.add_row(
-        "frame, p50 / p95 / longest", " / ".join(f"{times[int(q * (len(times) - 1))]:.1f}" for q in (0.5, 0.95, 1))
-    )
+    quantiles = [times[int(q * (len(times) - 1))] for q in (0.5, 0.95, 1)]
+    table.add_row("frame, p50 / p95 / longest", " / ".join(f"{q:.0f}" for q in quantiles) + " ms")
     table.add_row(f"frames over {STUTTER} ms", f"{sum(t > STUTTER for t in times) / len(times):.2%}")
     table.add_row("frames at the top, waiting", str(scrolled["still"]))
     table.add_row("rows in the page at the most", str(scrolled["most"]))

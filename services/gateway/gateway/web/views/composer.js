@@ -52,6 +52,7 @@ export class ComposerView {
     if (room === this.#room) return;
     this.#room = room;
     this.#edits(null);
+    this.#input.readOnly = false;
     this.#input.disabled = room === null;
     this.#input.placeholder = room === null ? "" : `Message #${room}`;
     this.#input.setAttribute("aria-label", room === null ? "Message" : `Message to ${room}`);

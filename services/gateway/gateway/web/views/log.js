@@ -9,7 +9,8 @@ import { dayKey } from "../text.js";
 import { $ } from "../shared/dom.js";
 import { setUpChoosing } from "./choosing.js";
 import { drawNewest, drawTop } from "./ends.js";
-import { entryRow, pendingRow } from "./message.js";
+import { entryRow } from "./message.js";
+import { WaitingView } from "./waiting.js";
 
 const FIRST_WINDOW = 60; // rows
 const STEP = 50;
@@ -22,7 +23,7 @@ export class LogView {
   #actions;
   #scroller = $("scroller");
   #list = $("log");
-  #waiting = $("pending");
+  #waiting = new WaitingView();
   #room = null; // as drawn
   #me = null;
   #rows = new Map(); // seq → row
@@ -42,7 +43,7 @@ export class LogView {
     $("earlier").addEventListener("click", () => actions.loadEarlier());
     setUpChoosing(this.#list);
     const pin = new ResizeObserver(() => this.#follow && this.#pin());
-    for (const element of [this.#scroller, this.#list, this.#waiting]) pin.observe(element);
+    for (const element of [this.#scroller, this.#list, this.#waiting.element]) pin.observe(element);
     document.addEventListener("visibilitychange", () => this.#report());
     addEventListener("focus", () => this.#report());
   }
@@ -58,7 +59,7 @@ export class LogView {
       if (anew) this.#rebuild(opened);
       else if (room) this.#update(before);
       drawTop(room, history);
-      if (anew || room?.pending !== before?.pending || room?.entries !== before?.entries) this.#drawPending();
+      if (anew || room?.pending !== before?.pending || room?.entries !== before?.entries) this.#drawWaiting();
     };
     if (anew || this.#follow) draw();
     else this.#steadily(draw);
@@ -275,29 +276,16 @@ export class LogView {
     }
   }
 
-  #report() {
-    if (this.#room) this.#actions.seen(this.#room.name, { following: this.#follow, looking: looking() });
-  }
-
-  // -------------------------------------------------------------------- rest
-
-  #drawPending() {
-    const room = this.#room;
-    let previous = room?.entries.at(-1);
-    const rows = (room?.pending ?? []).filter((p) => p.target === null).map((p) => {
-      const row = pendingRow(p, { user: this.#me, previous, actions: this.#actionsIn(room.name) });
-      previous = { type: "message", user: this.#me, time: p.at };
-      return row;
-    });
-    const focused = this.#waiting.contains(document.activeElement);
-    this.#waiting.replaceChildren(...rows);
-    if (focused) this.#scroller.focus({ preventScroll: true }); // on a button of what is gone
+  #drawWaiting() {
+    this.#waiting.render(this.#room, this.#me, this.#room && this.#actionsIn(this.#room.name));
     this.#showWaiting();
   }
 
-  /** What is on its way stands below the newest entry, so it is out of sight with it. */
   #showWaiting() {
-    const atEnd = this.#to === (this.#room?.next ?? this.#to);
-    this.#waiting.hidden = !atEnd || !this.#waiting.hasChildNodes();
+    this.#waiting.show(this.#to === (this.#room?.next ?? this.#to));
+  }
+
+  #report() {
+    if (this.#room) this.#actions.seen(this.#room.name, { following: this.#follow, looking: looking() });
   }
 }

@@ -44,6 +44,7 @@ export function showWelcome(entered, { again = false } = {}) {
   /** Ask a guest for a name, or a user for a token. */
   function become(guest, hint) {
     guests = guest;
+    input.readOnly = false;
     setText($("welcome-hint"), HINTS[hint]);
     setText($("welcome-label"), guest ? "Your name" : "Access token");
     setText($("welcome-other"), guest ? "I have an access token" : "Enter as a guest");
