@@ -47,6 +47,19 @@ async def test_the_page_is_served_with_headers_that_keep_it_safe(stack: Stack, r
     assert [url for url in asked if not url.startswith(base)] == [], "the page brings something from elsewhere"
 
 
+async def test_the_frame_of_the_page_is_there_before_its_scripts(stack: Stack, room: str, visit: Visit) -> None:
+    ann = await visit(stack.gateways[0])
+    ann.outage = True  # Chromium reports the script that does not come
+    await ann.page.route("**/web/app.js", lambda route: route.abort())
+    await ann.page.reload()
+    await expect(ann.part("welcome")).to_be_visible()
+    await expect(ann.part("welcome-input")).not_to_be_editable()
+    await ann.page.evaluate("localStorage.setItem('warren.session', '{}')")
+    await ann.page.reload()
+    await expect(ann.part("shell")).to_be_visible()
+    await expect(ann.part("welcome")).to_be_hidden()
+
+
 async def test_text_is_text_and_links_are_safe(stack: Stack, room: str, visit: Visit) -> None:
     html = ("<img src=x onerror=alert(1)>", "<script>alert(2)</script>", "&lt;b&gt; <b>bold</b>", "javascript:alert(3)")
     ann = await visit(stack.gateways[0], "<u>Ann</u>", room)
