@@ -85,14 +85,6 @@ async def test_they_tell_what_others_say_while_one_looks_elsewhere(stack: Stack,
         assert await _shown(ann) == []
 
 
-async def test_it_is_said_plainly_when_the_browser_forbids_them(stack: Stack, room: str, visit: Visit) -> None:
-    ann = await visit(stack.gateways[0], "Ann", room)  # headless Chromium says no whenever it is asked
-    await ann.part("me").click()
-    await ann.part("notify").click()
-    await expect(ann.part("notify-note")).to_contain_text("Your browser forbids them here.")
-    await expect(ann.part("notify")).to_have_attribute("aria-checked", "false")
-
-
 async def _look(visitor: Visitor, *, away: bool) -> None:
     script = "(away) => { window.away = away; dispatchEvent(new Event(away ? 'blur' : 'focus')); }"
     await visitor.page.evaluate(script, away)
