@@ -140,8 +140,15 @@ async def test_messages_are_changed_and_deleted_by_keyboard(stack: Stack, room: 
     await expect(ann.message("a secret")).to_have_count(0)
     await expect(ann.part("scroller")).to_be_focused()  # the button that had the focus is gone
 
+    async with Client(stack.gateways[1], name="Bob", history=0) as bob:
+        await bob.join(room)
+        for _ in range(3):
+            await bob.send(room, "much\n" * 20)
+    await expect(ann.message("much")).to_have_count(3)
+    await ann.part("composer-input").press("PageDown")
     await ann.part("composer-input").press("ArrowUp")
     await expect(ann.part("composer-input")).to_have_value("another secret")
+    await expect(ann.message("another secret")).to_be_in_viewport()
     await ann.say("")  # nothing is left of it
     await expect(ann.part("deleting")).to_be_visible()
     await keys.press("Escape")

@@ -94,6 +94,7 @@ export class LogView {
     const row = this.#rows.get(seq);
     row?.classList.add("editing");
     row?.scrollIntoView({ block: "nearest" });
+    this.#scrolled(); // now, for the box grows, and whoever follows the end would be taken there
   }
 
   /** The page's scrolling keys, from wherever the focus is. */
