@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import sys
 from typing import Any
 
 from playwright.async_api import Page, async_playwright
@@ -47,17 +48,21 @@ _SCROLLED = """async (pixels) => {
   const [scroller, log] = [document.getElementById('scroller'), document.getElementById('log')];
   const frame = () => new Promise(requestAnimationFrame);
   const [times, began] = [[], await frame()];
-  let [last, most, still] = [began, 0, 0];
+  const seq = (row) => Number(row.dataset.seq);
+  let [last, most, still, holes, reached] = [began, 0, 0, 0, seq(log.lastChild)];
   while (!document.querySelector('#log [data-seq="1"]') || scroller.scrollTop > 0) {
     const before = scroller.scrollTop;
     scroller.scrollTop -= pixels;
     if (before === 0) still += 1;
-    most = Math.max(most, log.childElementCount);
+    const [count, first, end] = [log.childElementCount, seq(log.firstChild), seq(log.lastChild)];
+    most = Math.max(most, count);
+    if (end - first + 1 !== count || end < reached - 1) holes += 1; // every row is there once, and none is passed over
+    reached = Math.min(reached, first);
     const now = await frame();
     times.push(now - last);
     last = now;
   }
-  return {times, most, still, seconds: (last - began) / 1000, heap: performance.memory.usedJSHeapSize};
+  return {times, most, still, holes, seconds: (last - began) / 1000, heap: performance.memory.usedJSHeapSize};
 }"""
 
 
@@ -115,9 +120,11 @@ def main() -> None:
     table.add_row("frame, p50 / p95 / longest", " / ".join(f"{q:.0f}" for q in quantiles) + " ms")
     table.add_row(f"frames over {STUTTER} ms", f"{sum(t > STUTTER for t in times) / len(times):.2%}")
     table.add_row("frames at the top, waiting", str(scrolled["still"]))
+    table.add_row("frames with a hole in the order", str(scrolled["holes"]))
     table.add_row("rows in the page at the most", str(scrolled["most"]))
     table.add_row("JavaScript's memory", f"{scrolled['heap'] / 1e6:.0f} MB")
     Console().print(table)
+    sys.exit(1 if scrolled["holes"] else 0)
 
 
 if __name__ == "__main__":
