@@ -12,6 +12,7 @@ from playwright.async_api import Browser, expect
 from typer.testing import CliRunner
 
 from dlq_monitor.cli.app import app as cli
+from tests.support.axe import findings
 from warren.contracts import now
 from warren.contracts.base import User
 from warren.contracts.commands import PostMessage
@@ -168,6 +169,16 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(desk: Desk, enter: En
         await expect(ann.test("nav-groups")).to_be_in_viewport()
         wide = await ann.page.evaluate("() => document.getElementById('scroller').scrollWidth - innerWidth")
         assert wide <= 0, path
+
+
+async def test_axe_finds_nothing_that_keeps_anyone_out(desk: Desk, enter: Enter) -> None:
+    letter = await desk.die("KeyError", "for everyone")
+    ann = await enter()
+    for path in ("#/groups", f"#/letters/{letter}"):
+        await ann.go(path)
+        assert await findings(ann.page) == [], path
+    await ann.test("discard").click()
+    assert await findings(ann.page) == [], "the dialog before discarding"
 
 
 async def test_it_says_when_the_service_is_away_and_goes_on_by_itself(desk: Desk, enter: Enter) -> None:

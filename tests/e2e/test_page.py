@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
+from tests.support.axe import findings
 from tests.support.proxy import Proxy
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -215,47 +216,22 @@ async def test_what_is_said_while_the_network_is_away_is_pending_and_then_sent(
         await expect(ann.message("Hello?")).to_have_attribute("data-status", "sent")
 
 
-async def test_scrolling_up_loads_what_was_before_without_a_jump(stack: Stack, room: str, visit: Visit) -> None:
-    await _fill(stack, room, 150)
-    ann = await visit(stack.gateways[0], "Ann", room)
-    await expect(ann.message("message 150")).to_be_in_viewport()
-    assert (await ann.log())[0]["seq"] > 1
-    while (first := (await ann.log())[0]["seq"]) > 1:
-        jump = await ann.page.evaluate(_TO_THE_TOP, first)
-        assert abs(jump) <= 1, f"#{first} moved by {jump} pixels when what was before it came"
-    await expect(ann.part("earlier")).to_be_hidden()
-    assert [row["text"] for row in await ann.log()] == [f"message {n}" for n in range(1, 151)]
-
-    async with Client(stack.gateways[1], name="Bob", history=0) as bob:
+async def test_a_device_without_a_network_says_so_and_sends_what_waited(stack: Stack, room: str, visit: Visit) -> None:
+    one, two = stack.gateways
+    ann = await visit(one, "Ann", room)
+    ann.outage = True
+    await ann.page.context.set_offline(True)
+    await ann.say("from the tunnel")
+    await expect(ann.part("connection-text")).to_contain_text("This device is offline.", timeout=15_000)
+    await expect(ann.part("pending").get_by_test_id("message")).to_have_attribute("data-status", "pending")
+    assert await findings(ann.page) == []
+    async with Client(two, name="Bob", history=0) as bob:
         await bob.join(room)
-        await bob.send(room, "something new")
-    await expect(ann.part("newest")).to_have_text("1 new")
-    await expect(ann.message("something new")).not_to_be_in_viewport()
-    await ann.part("newest").click()
-    await expect(ann.message("something new")).to_be_in_viewport()
-
-
-_TO_THE_TOP = """(seq) => new Promise((resolve) => {
-  const scroller = document.getElementById('scroller');
-  const log = document.getElementById('log');
-  const place = () => log.querySelector(`[data-seq="${seq}"] [data-testid=body]`).getBoundingClientRect().top;
-  let before;
-  new MutationObserver((_, observer) => {
-    if (!log.querySelector(`[data-seq="${seq - 1}"]`)) return;
-    observer.disconnect();
-    requestAnimationFrame(() => resolve(place() - before));
-  }).observe(log, {childList: true});
-  scroller.scrollTop = 0;
-  before = place();
-})"""
-
-
-async def _fill(stack: Stack, room: str, count: int) -> None:
-    """Say `message 1` … in a room, in this order."""
-    async with Client(stack.gateways[0], name="Clerk", history=0) as clerk:
-        await clerk.join(room)
-        for n in range(1, count + 1):
-            await clerk.send(room, f"message {n}")
+        await bob.send(room, "said meanwhile")
+    await ann.page.context.set_offline(False)
+    await expect(ann.part("connection")).to_be_hidden()
+    await expect(ann.part("log").get_by_test_id("body")).to_have_text(["said meanwhile", "from the tunnel"])
+    await expect(ann.message("from the tunnel")).to_have_attribute("data-status", "sent")
 
 
 async def test_a_killed_gateway_makes_nobody_miss_or_double_anything(stack: Stack, room: str, visit: Visit) -> None:

@@ -1,4 +1,4 @@
-"""The page for everyone: by keyboard, by ear, on a phone, in the dark; and safe whatever people write."""
+"""The page for everyone: by keyboard, by ear, on a phone; and safe whatever people write. Contrast: axe measures it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 FINGER = 44  # pixels
 NAMED_ROLES = {"button", "link", "textbox", "searchbox", "dialog", "navigation", "complementary", "log", "region"}
-CONTRAST = 4.5  # of text against its ground, WCAG 2.2 AA
 
 
 async def test_the_page_is_served_with_headers_that_keep_it_safe(stack: Stack, room: str, visit: Visit) -> None:
@@ -45,6 +44,19 @@ async def test_the_page_is_served_with_headers_that_keep_it_safe(stack: Stack, r
     await ann.enter("Ann")
     assert asked
     assert [url for url in asked if not url.startswith(base)] == [], "the page brings something from elsewhere"
+
+
+async def test_the_frame_of_the_page_is_there_before_its_scripts(stack: Stack, room: str, visit: Visit) -> None:
+    ann = await visit(stack.gateways[0])
+    ann.outage = True  # Chromium reports the script that does not come
+    await ann.page.route("**/web/app.js", lambda route: route.abort())
+    await ann.page.reload()
+    await expect(ann.part("welcome")).to_be_visible()
+    await expect(ann.part("welcome-input")).not_to_be_editable()
+    await ann.page.evaluate("localStorage.setItem('warren.session', '{}')")
+    await ann.page.reload()
+    await expect(ann.part("shell")).to_be_visible()
+    await expect(ann.part("welcome")).to_be_hidden()
 
 
 async def test_text_is_text_and_links_are_safe(stack: Stack, room: str, visit: Visit) -> None:
@@ -105,6 +117,42 @@ async def test_everything_works_by_keyboard(stack: Stack, room: str, visit: Visi
     await keys.type("Anna")
     await keys.press("Enter")
     await expect(ann.part("me-name")).to_have_text("Anna")
+
+
+async def test_messages_are_changed_and_deleted_by_keyboard(stack: Stack, room: str, visit: Visit) -> None:
+    ann = await visit(stack.gateways[0], "Ann", room)
+    keys = ann.page.keyboard
+    for text in ("helo", "a secret", "another secret"):
+        await ann.say(text)
+        await expect(ann.message(text).and_(ann.page.locator("[data-seq]"))).to_have_count(1)
+    await ann.message("helo").get_by_test_id("edit").focus()
+    await keys.press("Enter")
+    await expect(ann.part("composer-input")).to_be_focused()
+    await expect(ann.message("helo")).to_have_class("row editing")
+    await ann.say("hello")
+    await expect(ann.message("hello")).to_contain_text("(edited)")
+    await expect(ann.page.locator(".row.editing")).to_have_count(0)
+
+    await ann.message("a secret").get_by_test_id("delete").focus()
+    await keys.press("Enter")
+    await keys.press("Tab")
+    await keys.press("Enter")
+    await expect(ann.message("a secret")).to_have_count(0)
+    await expect(ann.part("scroller")).to_be_focused()  # the button that had the focus is gone
+
+    async with Client(stack.gateways[1], name="Bob", history=0) as bob:
+        await bob.join(room)
+        for _ in range(3):
+            await bob.send(room, "much\n" * 20)
+    await expect(ann.message("much")).to_have_count(3)
+    await ann.part("composer-input").press("PageDown")
+    await ann.part("composer-input").press("ArrowUp")
+    await expect(ann.part("composer-input")).to_have_value("another secret")
+    await expect(ann.message("another secret")).to_be_in_viewport()
+    await ann.say("")  # nothing is left of it
+    await expect(ann.part("deleting")).to_be_visible()
+    await keys.press("Escape")
+    await expect(ann.message("another secret")).to_have_count(1)
 
 
 async def test_tab_reaches_every_control_and_shows_where_it_is(stack: Stack, room: str, visit: Visit) -> None:
@@ -184,6 +232,13 @@ async def test_a_phone_is_enough(stack: Stack, room: str, visit: Visit) -> None:
     await expect(ann.part("room-name")).to_have_text(f"{room}-2")
     await expect(ann.room(room)).not_to_be_in_viewport()
 
+    await ann.part("sidebar-open").tap()
+    await ann.part("me").tap()
+    await _fits(ann)
+    await ann.page.keyboard.press("Escape")
+    await expect(ann.part("sidebar-close")).to_be_visible()  # only the dialog was closed
+    await ann.part("sidebar-close").tap()
+
     await ann.part("people-toggle").tap()
     await expect(ann.page.get_by_test_id("member")).to_be_in_viewport()
     await _fits(ann)
@@ -193,6 +248,11 @@ async def test_a_phone_is_enough(stack: Stack, room: str, visit: Visit) -> None:
     await ann.part("composer-input").fill("tapped")
     await ann.part("send").tap()
     await expect(ann.message("tapped")).to_have_attribute("data-status", "sent")
+    await expect(ann.page.locator(".tools")).to_have_css("opacity", "0")
+    await ann.message("tapped").get_by_test_id("body").tap()
+    await expect(ann.page.locator(".tools")).to_have_css("opacity", "1")
+    await ann.page.get_by_test_id("edit").tap()
+    await expect(ann.part("composer-input")).to_have_value("tapped")
 
 
 async def _fits(visitor: Visitor) -> None:
@@ -226,44 +286,3 @@ async def test_light_and_dark_follow_the_system_until_one_chooses(stack: Stack, 
 async def _scheme(visitor: Visitor) -> str:
     ground = await visitor.page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
     return "dark" if sum(map(int, re.findall(r"\d+", ground))) < 3 * 128 else "light"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_text_stands_out_from_its_ground(stack: Stack, room: str, visit: Visit, scheme: str) -> None:
-    ann = await visit(stack.gateways[0], "Ann", room, color_scheme=scheme)
-    bob = await visit(stack.gateways[1], "Bob", room)
-    await ann.say("see https://example.org/")
-    await bob.say("thanks")
-    await bob.rename("Robert")
-    await expect(ann.page.get_by_test_id("notice")).to_have_text("Bob is now Robert")
-    await expect(ann.message("thanks")).to_have_count(1)
-    texts = await ann.page.evaluate(_CONTRASTS)
-    assert {"thanks", "Robert", "Here now"} <= {text["text"] for text in texts}
-    assert [text for text in texts if text["contrast"] < CONTRAST] == []
-
-
-_CONTRASTS = """() => {
-  const pixel = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = (colour) => {
-    pixel.clearRect(0, 0, 1, 1);
-    pixel.fillStyle = colour;
-    pixel.fillRect(0, 0, 1, 1);
-    return [...pixel.getImageData(0, 0, 1, 1).data];
-  };
-  const luminance = (colour) => rgba(colour).slice(0, 3).map((part) => part / 255)
-    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (e) => {
-    const colour = getComputedStyle(e).backgroundColor;
-    return rgba(colour)[3] || !e.parentElement ? colour : ground(e.parentElement);
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const found = [];
-  while (texts.nextNode()) {
-    const [text, e] = [texts.currentNode.data.trim(), texts.currentNode.parentElement];
-    if (!text || e.closest('.sr') || !e.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
-    const [dark, light] = [luminance(getComputedStyle(e).color), luminance(ground(e))].sort((a, b) => a - b);
-    found.push({text, contrast: (light + 0.05) / (dark + 0.05)});
-  }
-  return found;
-}"""

@@ -493,3 +493,45 @@ def test_ids_are_uuid7_and_ascend(run: Run) -> None:
 @pytest.mark.parametrize("name", ["general", "a/b c", "Ünï №4 #?&%", "日本"])
 def test_a_rooms_address_leads_back_to_it(run: Run, name: str) -> None:
     assert run("router.js", "return m.roomInAddress(m.hashOf(given))", name) == name
+
+
+# -------------------------------------------------------------------- session
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "renewed"), [(3600, 61, False), (3600, 59, True), (60, 31, False), (60, 29, True)]
+)
+def test_a_token_is_renewed_a_minute_before_its_end_or_at_half_of_a_short_life(
+    run: Run, life: int, left: int, renewed: bool
+) -> None:
+    """Whoever asks the server here is told that there is none."""
+    asked = run(
+        "session.js",
+        """
+        const end = Date.now() + given.left * 1000;
+        m.keep({token: "t", user: null, expires: new Date(end).toISOString(), since: end - given.life * 1000});
+        return m.token().then((token) => token !== "t", () => true).finally(m.forget);
+        """,
+        {"life": life, "left": left},
+    )
+    assert asked is renewed
+
+
+def test_what_others_said_is_heard_once(run: Run) -> None:
+    bodies = run(
+        "state/room.js",
+        """
+        const opened = m.reduce(m.newRoom("r", {me: "me"}), given.joined);
+        const now = given.more.reduce(m.reduce, opened);
+        const elsewhere = m.reduce(now, {...given.joined, entries: given.far, seq: 900, truncated: true});
+        const heard = (now, before) => m.heard(now, before).map(({body}) => body);
+        return [heard(now, opened), heard(now, now), heard(now, undefined), heard(elsewhere, now),
+                heard(opened, m.newRoom("r", {me: "me"}))];
+        """,
+        {
+            "joined": joined(messages(1, 3)),
+            "more": [message(4), message(5, ME), {**message(6), "type": "edited", "target": 1}, message(7, BEN)],
+            "far": messages(880, 900),
+        },
+    )
+    assert bodies == [["text 4", "text 7"], [], [], [], []]

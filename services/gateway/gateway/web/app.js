@@ -12,6 +12,7 @@ import { ComposerView } from "./views/composer.js";
 import { ConnectionView } from "./views/connection.js";
 import { $, setText } from "./shared/dom.js";
 import { LogView } from "./views/log.js";
+import { Notifications } from "./views/notifications.js";
 import { confirmDeleting } from "./views/deleting.js";
 import { closeCovering, setUpPanels } from "./views/panels.js";
 import { PeopleView } from "./views/people.js";
@@ -35,7 +36,7 @@ const log = new LogView({
   retry: (room, id) => client.retry(room, id),
   discard: (room, id) => client.discard(room, id),
   edit: (seq, body) => composer.edit(seq, body),
-  remove: (room, seq) => confirmDeleting(() => client.change(room, seq, null)),
+  remove,
   seen: (room, how) => client.seen(room, how),
 });
 const composer = new ComposerView({
@@ -44,6 +45,8 @@ const composer = new ComposerView({
     log.toEnd();
   },
   change: (seq, body) => client.change(active(), seq, body),
+  remove: (seq) => remove(active(), seq),
+  editing: (seq) => log.editing(seq),
   editLast: () => log.editLast(),
   typing: () => client.typing(active()),
   scroll: (pages) => log.scrollBy(pages),
@@ -51,6 +54,7 @@ const composer = new ComposerView({
 const rooms = new RoomsView(go);
 const people = new PeopleView();
 const connection = new ConnectionView({ reconnect: () => client.reconnect(), signIn });
+const notifications = new Notifications(go);
 
 /** Show a room: the address changes, and the page follows the address. */
 function go(name) {
@@ -65,6 +69,10 @@ function follow() {
   client.open(name);
   if (finePointer.matches) composer.focus();
   else $("room-title").focus();
+}
+
+function remove(room, seq) {
+  confirmDeleting(() => client.change(room, seq, null));
 }
 
 function leave() {
@@ -98,9 +106,11 @@ function draw(now, before) {
   people.render(room, now.me);
   renderTyping(room);
   announce(room, was);
+  notifications.update(now, before);
 }
 
 function enter() {
+  perTab.remove("sign-in");
   $("shell").hidden = false;
   client.start(roomInAddress() ?? lasting.get("active") ?? DEFAULT_ROOM);
   follow();
@@ -109,9 +119,10 @@ function enter() {
   setInterval(() => document.hidden || client.refreshDirectory(), DIRECTORY_EVERY);
 }
 
-/** A token that was pasted cannot be renewed here: ask for another, and keep the rooms. */
+/** A token that was pasted cannot be renewed here: ask for another; rooms, drafts and what is not sent yet are kept. */
 function signIn() {
   forget();
+  perTab.set("sign-in", "token");
   location.reload();
 }
 
@@ -142,4 +153,4 @@ document.addEventListener("keydown", (event) => {
   }
 });
 if (session()) enter();
-else showWelcome(enter);
+else showWelcome(enter, { again: perTab.get("sign-in") === "token" });

@@ -5,6 +5,9 @@ const HIDDEN_AFTER = 30_000;
 const LOOK_EVERY = 5_000;
 const INPUTS = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 
+/** Whether the page is in sight and has the focus just now. */
+export const looking = () => !document.hidden && document.hasFocus();
+
 /** Calls `tell("away" | "online")` at each change; the page begins online. */
 export function watchAttendance(tell) {
   let status = "online";

@@ -18,7 +18,7 @@ import { plain } from "./text.js";
 
 const TYPING_EVERY = 3_000;
 const RENEW_EVERY = 10_000;
-const HISTORY_PAGE = 50;
+const HISTORY_PAGE = 100;
 const TELL_READ_EVERY = 1_000;
 const KEPT = 2_000;
 const GATHERED = 4; // milliseconds: entries of a burst are taken in together

@@ -3,13 +3,13 @@
 import { ApiError, guestToken } from "./api.js";
 import { lasting } from "./shared/storage.js";
 
-const MARGIN = 60_000;
+const MARGIN = 60_000; // milliseconds before its end that a token is renewed; half of its life, if that is short
 
-/** `{token, user, expires}` as the server gave it, or null. */
+/** `{token, user, expires}` as the server gave it, with `since` when (milliseconds), or null. */
 export const session = () => lasting.get("session");
 
 /** Keep a session (as `POST /api/token` gives it). */
-export const keep = (value) => lasting.set("session", value);
+export const keep = (value) => lasting.set("session", { since: Date.now(), ...value });
 
 /** Forget who this is. */
 export const forget = () => lasting.remove("session");
@@ -31,8 +31,9 @@ let renewal = null;
 /** A valid token; `fresh`: not the one at hand, for the server refused it. */
 export async function token({ fresh = false } = {}) {
   const known = session();
-  const left = known?.expires ? new Date(known.expires) - Date.now() : Infinity;
-  if (known && !fresh && left > MARGIN) return known.token;
+  const end = known?.expires ? Date.parse(known.expires) : Infinity;
+  const margin = Math.min(MARGIN, (end - (known?.since ?? 0)) / 2);
+  if (known && !fresh && end - Date.now() > margin) return known.token;
   if (known && isForeign()) throw new ApiError(401, "The access token is not valid any more");
   renewal ??= renew(known).finally(() => (renewal = null));
   return renewal;

@@ -34,7 +34,7 @@ function trimmed(link) {
 /** Whether a text is a few emoji and nothing else. */
 export const onlyEmoji = (body) => body.length <= 32 && body.trim() !== "" && EMOJI.test(body);
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const withYear = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });

@@ -43,7 +43,7 @@ export class Connection {
     this.#onFrame = onFrame;
     this.#onStatus = onStatus;
     addEventListener("online", () => this.reconnectNow());
-    addEventListener("offline", () => this.#wake());
+    addEventListener("offline", () => this.status.name === "online" && this.#ping(PROBE));
     document.addEventListener("visibilitychange", () => document.hidden || this.#wake());
   }
 
@@ -132,14 +132,15 @@ export class Connection {
     this.send({ type: "ping" });
   }
 
-  /** The page is looked at again, or the network changed: find out at once what still lives. */
+  /** The page is looked at again: find out at once what still lives. */
   #wake() {
     if (this.status.name === "offline") this.reconnectNow();
     else if (this.status.name === "online" && Date.now() - this.#heard > PROBE) this.#ping(PROBE);
   }
 
-  #closed(code, reason = "") {
+  #closed(code, silent = "") {
     const rule = closing(code);
+    const reason = navigator.onLine ? silent || rule.reason : "This device is offline";
     const goodbye = this.#goodbye;
     this.#drop();
     if (rule.token === "fresh") {
@@ -149,7 +150,7 @@ export class Connection {
     if (!rule.reconnect || this.#refused > 2) this.#become("stopped", { reason: rule.reason });
     else if (goodbye) this.#later(rule.reason, goodbye.reconnect_after, this.#attempt ? undefined : 0);
     else if (this.#refused === 1 && rule.token === "fresh") this.#connect();
-    else this.#later(reason || rule.reason, rule.after);
+    else this.#later(reason, rule.after);
   }
 
   #later(reason, least, jitter = backoff(this.#attempt)) {

@@ -38,10 +38,10 @@ export const discarded = (room, { id }) =>
 export const dropAccepted = (room) => ({ ...room, pending: room.pending.filter((p) => p.status !== "accepted") });
 
 /** All that is not accepted fails with one reason. */
-export const failAll = (room, reason) => ({
-  ...room,
-  pending: room.pending.map((p) => (p.status === "pending" ? { ...p, status: "failed", reason } : p)),
-});
+export function failAll(room, reason) {
+  if (!room.pending.length) return room; // nothing of it changes, so nothing that was kept is overwritten
+  return { ...room, pending: room.pending.map((p) => (p.status === "pending" ? { ...p, status: "failed", reason } : p)) };
+}
 
 /** Entries have arrived: own ones among them are on their way no longer. */
 export function settle(room, entries) {

@@ -54,6 +54,17 @@ export function needs(room) {
   return { entries, members: presence.hasGap(room) };
 }
 
+/** What others said between two states of a room; nothing, if the one does not go on where the other stopped. */
+export function heard(now, before) {
+  if (!before || before.name !== now?.name || before.next === null || before.epoch !== now.epoch) return [];
+  const added = now.next === before.next ? [] : now.entries.slice(before.next - now.next);
+  return added.filter((e) => e.type === "message" && e.user.id !== now.me);
+}
+
+/** The seq of the first message at hand that is not read, or null. */
+export const firstUnread = ({ entries, read, me }) =>
+  entries.find((e) => e.seq > read && e.type === "message" && e.user.id !== me)?.seq ?? null;
+
 /** The users who are writing at the moment `at` (milliseconds), by when they began. */
 export const typists = (room, at) => [...room.typing.values()].filter((t) => t.until > at).map((t) => t.user);
 

@@ -1,6 +1,7 @@
 /** What reaches people who don't look: the page's title, and words for screen readers. */
 
 import { $, h } from "../shared/dom.js";
+import { heard } from "../state/room.js";
 
 const SPOKEN = 3; // new messages at once that are still read out
 const LETTERS = 300;
@@ -17,9 +18,7 @@ export function renderTitle({ rooms, active }) {
  * messages twice, so a screen reader would speak too much of it.
  */
 export function announce(now, before) {
-  if (!before || before.name !== now?.name || before.next === null || before.epoch !== now.epoch) return;
-  if (now.next === before.next) return;
-  const added = now.entries.slice(before.next - now.next).filter((e) => e.type === "message" && e.user.id !== now.me);
+  const added = heard(now, before);
   if (!added.length) return;
   const texts = added.length > SPOKEN
     ? [`${added.length} new messages`]

@@ -13,7 +13,7 @@ export class ComposerView {
   #limit = 0;
   #actions;
 
-  /** `actions`: `say(body)`, `change(seq, body)`, `editLast()`, `typing()`, `scroll(pages)`. */
+  /** `actions`: `say(body)`, `change(seq, body)`, `remove(seq)`, `editing(seq or null)`, `editLast()`, `typing()`, `scroll(pages)`. */
   constructor(actions) {
     this.#actions = actions;
     $("composer").addEventListener("submit", (event) => {
@@ -27,16 +27,20 @@ export class ComposerView {
 
   /** Change a message instead of writing one, until it is sent or given up. */
   edit(seq, body) {
-    this.#editing = seq;
+    this.#edits(seq);
     this.#input.value = body;
-    $("editing").hidden = false;
     this.#fit();
     this.focus();
   }
 
+  #edits(seq) {
+    this.#editing = seq;
+    $("editing").hidden = seq === null;
+    this.#actions.editing(seq);
+  }
+
   #stopEditing() {
-    this.#editing = null;
-    $("editing").hidden = true;
+    this.#edits(null);
     this.#input.value = perTab.get("drafts", {})[this.#room] ?? "";
     this.#fit();
     this.focus();
@@ -47,8 +51,8 @@ export class ComposerView {
     this.#limit = limit;
     if (room === this.#room) return;
     this.#room = room;
-    this.#editing = null;
-    $("editing").hidden = true;
+    this.#edits(null);
+    this.#input.readOnly = false;
     this.#input.disabled = room === null;
     this.#input.placeholder = room === null ? "" : `Message #${room}`;
     this.#input.setAttribute("aria-label", room === null ? "Message" : `Message to ${room}`);
@@ -85,10 +89,12 @@ export class ComposerView {
 
   #submit() {
     const body = this.#input.value.trim();
-    if (!body || this.#room === null || this.#over() > 1) return;
-    if (this.#editing !== null) {
-      this.#actions.change(this.#editing, body);
+    const target = this.#editing;
+    if ((!body && target === null) || this.#room === null || this.#over() > 1) return;
+    if (target !== null) {
       this.#stopEditing();
+      if (body) this.#actions.change(target, body);
+      else this.#actions.remove(target); // whoever takes all the words away means the message
       return;
     }
     this.#input.value = "";

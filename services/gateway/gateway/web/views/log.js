@@ -3,23 +3,27 @@
  * as little as a hundred. Rows are added and taken away at its ends; only what changed is drawn anew.
  */
 
-import { entryAt, firstSeq, isComplete } from "../state/room.js";
+import { looking } from "../attendance.js";
+import { entryAt, firstSeq, firstUnread } from "../state/room.js";
 import { dayKey } from "../text.js";
-import { $, setText } from "../shared/dom.js";
-import { entryRow, pendingRow } from "./message.js";
+import { $ } from "../shared/dom.js";
+import { setUpChoosing } from "./choosing.js";
+import { drawNewest, drawTop } from "./ends.js";
+import { entryRow } from "./message.js";
+import { WaitingView } from "./waiting.js";
 
 const FIRST_WINDOW = 60; // rows
 const STEP = 50;
 const MOST = 350;
 const NEAR = 600; // pixels from an end at which the window grows
+const AHEAD = 100; // rows above the window that are fetched before they are needed
 const AT_END = 60; // pixels from the end that still count as the end
 
 export class LogView {
   #actions;
   #scroller = $("scroller");
   #list = $("log");
-  #waiting = $("pending");
-  #newest = $("newest");
+  #waiting = new WaitingView();
   #room = null; // as drawn
   #me = null;
   #rows = new Map(); // seq → row
@@ -28,16 +32,18 @@ export class LogView {
   #unreadFrom = null; // the first entry that was unread when the room was opened
   #follow = true;
   #history = undefined;
+  #editing = null; // the seq of the message that is being changed
   #day = "";
 
   /** `actions`: `loadEarlier()`, `retry`, `discard`, `edit`, `remove` (room first, see `entryRow`), `seen(room, how)`. */
   constructor(actions) {
     this.#actions = actions;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.#newest.addEventListener("click", () => this.toEnd());
+    $("newest").addEventListener("click", () => this.toEnd());
     $("earlier").addEventListener("click", () => actions.loadEarlier());
+    setUpChoosing(this.#list);
     const pin = new ResizeObserver(() => this.#follow && this.#pin());
-    for (const element of [this.#scroller, this.#list, this.#waiting]) pin.observe(element);
+    for (const element of [this.#scroller, this.#list, this.#waiting.element]) pin.observe(element);
     document.addEventListener("visibilitychange", () => this.#report());
     addEventListener("focus", () => this.#report());
   }
@@ -52,15 +58,15 @@ export class LogView {
     const draw = () => {
       if (anew) this.#rebuild(opened);
       else if (room) this.#update(before);
-      this.#drawTop();
-      if (anew || room?.pending !== before?.pending || room?.entries !== before?.entries) this.#drawPending();
+      drawTop(room, history);
+      if (anew || room?.pending !== before?.pending || room?.entries !== before?.entries) this.#drawWaiting();
     };
     if (anew || this.#follow) draw();
     else this.#steadily(draw);
     if (this.#follow) this.#pin();
     if (opened) this.#showFirstUnread();
     this.#growUp();
-    this.#drawNewest();
+    drawNewest(this.#room, this.#follow);
     this.#report();
   }
 
@@ -69,7 +75,7 @@ export class LogView {
     if (this.#room && this.#to !== this.#room.next) this.#rebuild();
     this.#follow = true;
     this.#pin();
-    this.#drawNewest();
+    drawNewest(this.#room, this.#follow);
     this.#report();
   }
 
@@ -79,6 +85,16 @@ export class LogView {
     const own = room?.entries.findLast((e) => e.type === "message" && e.user.id === this.#me?.id);
     const body = own && (room.amended.has(own.seq) ? room.amended.get(own.seq).body : own.body);
     if (body) this.#actions.edit(own.seq, body);
+  }
+
+  /** Show which message is being changed (null: none). */
+  editing(seq) {
+    this.#rows.get(this.#editing)?.classList.remove("editing");
+    this.#editing = seq;
+    const row = this.#rows.get(seq);
+    row?.classList.add("editing");
+    row?.scrollIntoView({ block: "nearest" });
+    this.#scrolled(); // now, for the box grows, and whoever follows the end would be taken there
   }
 
   /** The page's scrolling keys, from wherever the focus is. */
@@ -161,6 +177,7 @@ export class LogView {
     const room = this.#room;
     const entry = entryAt(room, seq);
     return entryRow(entry, {
+      editing: seq === this.#editing,
       previous: entryAt(room, seq - 1),
       notices: room.notices.filter((n) => n.after === seq),
       noticesBefore: room.notices.some((n) => n.after === seq - 1),
@@ -186,7 +203,9 @@ export class LogView {
     if (!old) return;
     const row = this.#row(seq);
     this.#rows.set(seq, row);
+    const focused = old.contains(document.activeElement) && document.activeElement.dataset.testid;
     old.replaceWith(row);
+    if (focused) (row.querySelector(`[data-testid="${focused}"]`) ?? this.#scroller).focus({ preventScroll: true });
   }
 
   #drop(seq) {
@@ -211,13 +230,12 @@ export class LogView {
 
   #growUp() {
     const room = this.#room;
-    if (!room?.entries.length || this.#scroller.scrollTop > NEAR) return;
+    if (!room?.entries.length) return;
     const first = firstSeq(room);
-    if (this.#from === first) {
-      const short = this.#scroller.scrollHeight <= this.#scroller.clientHeight;
-      if ((short || !this.#follow) && this.#history === undefined) this.#actions.loadEarlier();
-      return;
-    }
+    const short = this.#scroller.scrollHeight <= this.#scroller.clientHeight;
+    const wanted = short ? this.#from === first : !this.#follow && this.#from - first < AHEAD;
+    if (wanted && this.#history === undefined) this.#actions.loadEarlier();
+    if (this.#from === first || this.#scroller.scrollTop > NEAR) return;
     this.#steadily(() => {
       const [old, from] = [this.#from, Math.max(first, this.#from - STEP)];
       this.#list.prepend(...this.#make(from, old));
@@ -254,62 +272,21 @@ export class LogView {
     this.#growUp();
     this.#growDown();
     if (followed !== this.#follow) {
-      this.#drawNewest();
+      drawNewest(this.#room, this.#follow);
       this.#report();
     }
+  }
+
+  #drawWaiting() {
+    this.#waiting.render(this.#room, this.#me, this.#room && this.#actionsIn(this.#room.name));
+    this.#showWaiting();
+  }
+
+  #showWaiting() {
+    this.#waiting.show(this.#to === (this.#room?.next ?? this.#to));
   }
 
   #report() {
     if (this.#room) this.#actions.seen(this.#room.name, { following: this.#follow, looking: looking() });
   }
-
-  // -------------------------------------------------------------------- rest
-
-  #drawTop() {
-    const [room, history] = [this.#room, this.#history];
-    const earlier = $("earlier");
-    earlier.hidden = !room?.entries.length || isComplete(room);
-    earlier.disabled = history === "loading";
-    setText(earlier, { loading: "Loading earlier messages…", failed: "Earlier messages could not be loaded. Try again" }[history]
-      ?? "Earlier messages");
-    const beginning = $("beginning");
-    beginning.hidden = !room || room.next === null || !isComplete(room);
-    if (beginning.hidden) return;
-    setText(beginning.querySelector("h2"), `#${room.name}`);
-    setText(beginning.querySelector("p"), room.entries.length
-      ? "This is where the room begins."
-      : "Nobody has said anything here yet. Be the first.");
-  }
-
-  #drawPending() {
-    const room = this.#room;
-    let previous = room?.entries.at(-1);
-    const rows = (room?.pending ?? []).filter((p) => p.target === null).map((p) => {
-      const row = pendingRow(p, { user: this.#me, previous, actions: this.#actionsIn(room.name) });
-      previous = { type: "message", user: this.#me, time: p.at };
-      return row;
-    });
-    this.#waiting.replaceChildren(...rows);
-    this.#showWaiting();
-  }
-
-  /** What is on its way stands below the newest entry, so it is out of sight with it. */
-  #showWaiting() {
-    const atEnd = this.#to === (this.#room?.next ?? this.#to);
-    this.#waiting.hidden = !atEnd || !this.#waiting.hasChildNodes();
-  }
-
-  #drawNewest() {
-    const room = this.#room;
-    this.#newest.hidden = this.#follow || !room;
-    if (this.#newest.hidden) return;
-    const count = room.unread;
-    setText(this.#newest.querySelector("span"), count ? `${count} new` : "Newest");
-    this.#newest.setAttribute("aria-label", count ? `Go to ${count} new messages` : "Go to the newest message");
-  }
 }
-
-const looking = () => !document.hidden && document.hasFocus();
-
-const firstUnread = ({ entries, read, me }) =>
-  entries.find((e) => e.seq > read && e.type === "message" && e.user.id !== me)?.seq ?? null;

@@ -9,14 +9,14 @@ const LONG = { characters: 1_800, lines: 24 };
 
 /**
  * The row of a log entry. `about` has `previous` (the entry before, or undefined), `notices` (below it),
- * `noticesBefore` (whether some stand right above), `amended` ({body} or undefined), `own`, `isFirstUnread`, `change` (the
+ * `noticesBefore` (whether some stand right above), `editing` (whether it is being changed), `amended` ({body} or undefined), `own`, `isFirstUnread`, `change` (the
  * own change of it on its way, or undefined), and `actions`: `edit(seq, body)`, `remove(seq)`, `retry(id)`, `discard(id)`.
  */
 export function entryRow(entry, about) {
   const date = new Date(entry.time);
   const newDay = !about.previous || dayKey(new Date(about.previous.time)) !== dayKey(date);
   const data = { seq: entry.seq, id: entry.id, user: entry.user.id, trace: entry.trace ?? "" };
-  const row = h("li", { class: "row", data },
+  const row = h("li", { class: about.editing ? "row editing" : "row", data },
     newDay && h("div", { class: "day", data: { testid: "day" } }, h("span", {}, dayName(date))),
     about.isFirstUnread && h("div", { class: "unread", data: { testid: "unread-divider" } }, h("span", {}, "New")),
   );

@@ -15,7 +15,9 @@ export function setUpPanels() {
   $("people-toggle").addEventListener("click", () => show("people", !isOpen("people")));
   $("people-close").addEventListener("click", () => show("people", false));
   $("veil").addEventListener("click", closeCovering);
-  document.addEventListener("keydown", (event) => event.key === "Escape" && closeCovering());
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !document.querySelector("dialog[open]")) closeCovering();
+  });
   for (const query of [narrow, medium]) query.addEventListener("change", settle);
   settle();
 }

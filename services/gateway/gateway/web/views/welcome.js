@@ -6,24 +6,29 @@ import { keep, useToken } from "../session.js";
 import { plain } from "../text.js";
 import { $, setText } from "../shared/dom.js";
 
-/** Show the page; `entered()` is called when there is a session. `problem` says why one is asked again. */
-export function showWelcome(entered, problem = "") {
+const HINTS = {
+  guest: "Choose a name, or keep the one we dug up for you.",
+  token: "Whoever runs this server can give you an access token.",
+  needed: "This server asks for an access token. Whoever runs it can give you one.",
+  again: "Your access token is not valid any more: bring a fresh one. Your rooms and what you wrote are still here.",
+};
+
+/** Show the page; `entered()` is called when there is a session; `again`: the token that was brought has expired. */
+export function showWelcome(entered, { again = false } = {}) {
   const input = $("welcome-input");
   const button = $("welcome-enter");
   let offer = null; // a session under a random name
-  let guests = true;
+  let guests;
   $("welcome").hidden = false;
   $("shell").hidden = true;
-  setText($("welcome-error"), problem);
-  input.value = "";
-  input.focus();
+  setText($("welcome-error"), "");
 
   async function ask(name) {
     button.disabled = true;
     try {
       return await guestToken(name);
     } catch (error) {
-      if (error.status === 401 || error.status === 403) withToken();
+      if (error.status === 401 || error.status === 403) refuseGuests();
       else setText($("welcome-error"), plain(error.message, null));
       return null;
     } finally {
@@ -31,11 +36,23 @@ export function showWelcome(entered, problem = "") {
     }
   }
 
-  function withToken() {
-    guests = false;
-    setText($("welcome-hint"), "This server asks for an access token. Whoever runs it can give you one.");
-    setText($("welcome-label"), "Access token");
-    Object.assign(input, { type: "password", autocomplete: "off", maxLength: 10_000, value: "" });
+  function refuseGuests() {
+    $("welcome-other").hidden = true;
+    if (guests) become(false, "needed");
+  }
+
+  /** Ask a guest for a name, or a user for a token. */
+  function become(guest, hint) {
+    guests = guest;
+    input.readOnly = false;
+    setText($("welcome-hint"), HINTS[hint]);
+    setText($("welcome-label"), guest ? "Your name" : "Access token");
+    setText($("welcome-other"), guest ? "I have an access token" : "Enter as a guest");
+    Object.assign(input, guest
+      ? { type: "text", autocomplete: "nickname", maxLength: 64, value: offer?.user.name ?? "" }
+      : { type: "password", autocomplete: "off", maxLength: 10_000, value: "" });
+    input.focus();
+    if (guest) input.select();
   }
 
   async function enter() {
@@ -55,7 +72,7 @@ export function showWelcome(entered, problem = "") {
       keep(session);
     }
     $("welcome").hidden = true;
-    $("welcome-form").onsubmit = null;
+    $("welcome-form").onsubmit = $("welcome-other").onclick = null;
     entered();
   }
 
@@ -63,9 +80,11 @@ export function showWelcome(entered, problem = "") {
     event.preventDefault();
     if (!button.disabled) enter();
   };
+  $("welcome-other").onclick = () => become(!guests, guests ? "token" : "guest");
+  become(!again, again ? "again" : "guest");
   ask(null).then((session) => {
     offer = session;
-    if (!session || input.value) return;
+    if (!session || !guests || input.value) return;
     input.value = session.user.name;
     if (document.activeElement === input) input.select();
   });
