@@ -10,6 +10,7 @@ import { Delivery } from "./delivery.js";
 import { uuid7 } from "./ids.js";
 import { restore, save } from "./outbox.js";
 import { Connection } from "./protocol/connection.js";
+import { Reading } from "./reading.js";
 import * as session from "./session.js";
 import { firstSeq, isComplete, newRoom, reduce } from "./state/room.js";
 import { lasting } from "./shared/storage.js";
@@ -19,7 +20,6 @@ import { plain } from "./text.js";
 const TYPING_EVERY = 3_000;
 const RENEW_EVERY = 10_000;
 const HISTORY_PAGE = 100;
-const TELL_READ_EVERY = 1_000;
 const KEPT = 2_000;
 const GATHERED = 4; // milliseconds: entries of a burst are taken in together
 
@@ -44,8 +44,6 @@ export class Client {
   #typed = new Map(); // room → when it was told last
   #shown = null; // the token that the server has seen last
   #status = "online";
-  #told = new Map(); // room → the last seq that the server knows to be read
-  #telling = new Set(); // rooms of which the server will be told soon
   #following = true; // whether the active room is shown at its end
   #delivery = new Delivery({
     send: (frame) => this.#connection.send(frame),
@@ -54,6 +52,7 @@ export class Client {
     dispatch: (name, action) => this.#dispatch(name, action),
     tell: (text, options) => this.#tell(text, options),
   });
+  #reading = new Reading({ room: (name) => this.#rooms.get(name), send: (frame) => this.#connection.send(frame) });
   #handlers = {
     welcome: (frame) => this.#welcome(frame),
     joined: (frame) => this.#joined(frame),
@@ -230,7 +229,7 @@ export class Client {
 
   #joined(frame) {
     this.#asked.delete(frame.ref);
-    this.#told.set(frame.room, frame.read ?? 0);
+    this.#reading.known(frame.room, frame.read ?? 0);
     this.#dispatch(frame.room, frame);
     this.#delivery.resume(frame.room);
   }
@@ -242,16 +241,17 @@ export class Client {
     else if (frame.id) this.#delivery.acknowledged(frame);
   }
 
-  #renamed({ user, was }) {
+  #renamed({ user, was, asked = null }) {
     if (user.id === this.#store.get().me.id) {
       this.#store.set({ me: user });
       session.identify(user);
+      if (asked) this.#tell(`“${asked}” is taken: you are ${user.name}`, { kind: "done" });
     }
     for (const name of this.#rooms.keys()) this.#dispatch(name, { type: "renamed", user, was, at: Date.now() });
   }
 
   #readElsewhere({ room, seq }) {
-    this.#told.set(room, Math.max(this.#told.get(room) ?? 0, seq));
+    this.#reading.known(room, seq);
     this.#dispatch(room, { type: "read", seq });
   }
 
@@ -327,20 +327,8 @@ export class Client {
     if (room === before) return;
     this.#store.set({ rooms: new Map(this.#rooms).set(name, room) });
     if (room.pending !== before.pending) save(room.me, this.#rooms);
-    if (room.joined && room.read > (this.#told.get(name) ?? 0)) this.#tellRead(name);
+    this.#reading.tell(name);
     this.#check(name);
-  }
-
-  /** The server keeps how far was read and tells the user's other devices; it hears of it once a second at most. */
-  #tellRead(name) {
-    if (this.#telling.has(name)) return;
-    this.#telling.add(name);
-    setTimeout(() => {
-      this.#telling.delete(name);
-      const room = this.#rooms.get(name);
-      if (!room?.joined || room.read <= (this.#told.get(name) ?? 0)) return;
-      if (this.#connection.send({ type: "read", room: name, seq: room.read })) this.#told.set(name, room.read);
-    }, TELL_READ_EVERY);
   }
 
   #history(name, value) {
