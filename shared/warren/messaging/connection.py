@@ -39,8 +39,9 @@ async def own_cancellation_only() -> AsyncIterator[None]:
     """Tell our own cancellation from what aiormq makes of a dead link: it mixes the two up both ways.
 
     A CancelledError that nobody asked for becomes a ConnectionError, and so does the bare Exception that stands for a
-    frame that was not written; an error in the place of the cancellation that we did ask for becomes a CancelledError
-    again, or the task would go on for ever.
+    frame that was not written, and the StopAsyncIteration for an end before the first frame (a loop of tries around it
+    would end, as if the last had worked); an error in the place of the cancellation that we did ask for becomes a
+    CancelledError again, or the task would go on for ever.
     """
     task = asyncio.current_task()
     try:
@@ -52,7 +53,7 @@ async def own_cancellation_only() -> AsyncIterator[None]:
     except Exception as e:
         if task is not None and task.cancelling():
             raise asyncio.CancelledError from None
-        if type(e) is Exception:
+        if type(e) is Exception or isinstance(e, StopAsyncIteration):
             raise ConnectionError("the broker's connection was lost") from e
         raise
 
@@ -96,9 +97,7 @@ class Link:
         """Keep the connection open until cancelled."""
         while True:
             try:
-                async for attempt in self._attempts():
-                    with attempt:
-                        self._connection = await self._open()
+                self._connection = await self._attempts()(self._open)
                 log.info("connected", extra={"fields": {"link": self.name}})
                 self.generation += 1
                 self._up.set()
