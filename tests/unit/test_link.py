@@ -13,7 +13,7 @@ from warren.messaging.connection import Link
 
 
 async def test_one_who_hangs_up_before_the_first_frame_is_taken_for_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy whose broker is away does: aiormq then says StopAsyncIteration, which ends a loop of tries as a success."""
+    """As a proxy does whose broker is away; aiormq then says StopAsyncIteration, which ends a loop of tries as done."""
     calls = 0
 
     async def connect(*_: object, **__: object) -> None:
