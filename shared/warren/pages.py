@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.base import RequestResponseEndpoint
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SHARED = Path(__file__).parent / "web"
 
@@ -45,14 +45,31 @@ def add_page(app: FastAPI, web: Path) -> None:
     app.mount("/web/shared", _files(SHARED), name="shared")
     app.mount("/web", _files(web), name="web")
 
-    @app.middleware("http")
-    async def secure(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        answer = await call_next(request)
-        if request.url.path in _DOCUMENTS:
-            answer.headers["Content-Security-Policy"] = DOCUMENTS_CSP
-        for name, value in HEADERS.items():
-            answer.headers.setdefault(name, value)
-        return answer
+    app.add_middleware(SecureAnswers)
+
+
+class SecureAnswers:
+    """Puts the security headers on every answer that does not bring its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        document = {"Content-Security-Policy": DOCUMENTS_CSP} if scope["path"] in _DOCUMENTS else {}
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(document)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, secured)
 
 
 def _files(directory: Path) -> ASGIApp:

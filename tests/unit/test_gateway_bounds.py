@@ -30,9 +30,17 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Serve
     async def echo(request: Request) -> Response:
         return Response(await request.body())
 
+    @app.get("/slow")
+    async def slow(request: Request) -> None:
+        begun.set()
+        await go_on.wait()
+        app.state.gone = await request.is_disconnected()
+
     @app.get("/large")
     async def large() -> Response:
         return Response(b"x" * 50_000_000)
+
+    begun, go_on = app.state.begun, app.state.go_on = asyncio.Event(), asyncio.Event()
 
     config = uvicorn.Config(
         BoundedBodies(app, 1_000),
@@ -143,6 +151,19 @@ async def test_few_requests_may_wait_on_a_connection(port: int) -> None:
     await writer.drain()
     assert (await end(reader)).count(b"HTTP/1.1 404 ") < 100
     writer.close()
+
+
+async def test_a_request_in_work_is_told_that_its_client_has_gone(server: uvicorn.Server, port: int) -> None:
+    """Also with another one behind it; uvloop raises at the first byte that is written to a client that has gone."""
+    state = server.config.app._app.state  # type: ignore[union-attr]
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+    await state.begun.wait()
+    writer.transport.abort()
+    await eventually(lambda: not server.server_state.connections, what="the connection has gone")
+    state.go_on.set()
+    await eventually(lambda: not server.server_state.tasks, what="its request is over")
+    assert state.gone
 
 
 async def test_bodies_have_a_size(port: int) -> None:

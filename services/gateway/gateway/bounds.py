@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.limits import Places, Rates
 
@@ -49,6 +49,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._pace = pace
         self._place: str | None = None
         self._upgraded = self._refused = False
+        self._working: RequestResponseCycle | None = None
+        """The request in work, while others may wait behind it."""
+        self._unread: bytes | None = None
+        """What has come before its turn."""
         self._deadline: asyncio.TimerHandle | None = None
         self._head: int | None = 0
         """Bytes of the present head so far; None while no head is awaited."""
@@ -60,19 +64,26 @@ class BoundedProtocol(HttpToolsProtocol):
             transport.abort()
             return
         self._place = address
-        wait = self._pace.spend(address, 1)
+        wait = min(self._pace.spend(address, 1), REQUEST_SECONDS)
         if wait:
-            transport.pause_reading()
-            self.loop.call_later(min(wait, REQUEST_SECONDS), self._read)
+            self._unread = b""
+            self.loop.call_later(wait, self._go_on)
         self._within(REQUEST_SECONDS + wait)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._done()
         self._leave()
+        if self._working is not None:  # uvicorn tells the newest request only
+            self._working.disconnected = True
+            self._working.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
+            return
+        if self._unread is not None:  # pausing sooner, in connection_made, uvloop would ignore
+            self._unread += data
+            self.transport.pause_reading()
             return
         if self._deadline is None:
             self._within(REQUEST_SECONDS)
@@ -103,6 +114,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head = None
         super().on_headers_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._working = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._head = 0
@@ -122,9 +137,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().timeout_keep_alive_handler()
         self._within(ANSWER_SECONDS)
 
-    def _read(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
+    def _go_on(self) -> None:
+        unread, self._unread = self._unread, None
+        if self.transport.is_closing():
+            return
+        self.transport.resume_reading()
+        if unread:
+            self.data_received(unread)
 
     def _within(self, seconds: float) -> None:
         self._done()
