@@ -10,7 +10,7 @@ import pytest
 from tests.support.stack import running_stack
 from tests.support.talk import Talk
 
-CONNECT_RATE = 200
+CONNECT_RATE = 100
 """Handshakes/s that a gateway takes from one address."""
 
 BACK_SECONDS = 10

@@ -23,14 +23,11 @@ MAX_HEAD = 32_768
 
 MAX_HEADERS = 100
 
-MAX_WAITING = 16
-"""Requests that may wait on one connection for the answer to the one before."""
-
 LINGER_SECONDS = 1.0
 """How long a client that was refused may take to read it."""
 
-BYTES_A_TURN = 2_048
-"""Bytes that are taken in before it is looked whether they are too many of anything."""
+BYTES_A_TURN = 1_024
+"""Bytes that are taken in before it is looked whether more of them can wait, or are too many of anything."""
 
 _DIGITS = 15
 _TOO_LARGE = "the request's body is too large"
@@ -52,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._working: RequestResponseCycle | None = None
         """The request in work, while others may wait behind it."""
         self._unread: bytes | None = None
-        """What has come before its turn."""
+        """What has come before its turn: that of the connection, or of its next request."""
         self._deadline: asyncio.TimerHandle | None = None
         self._head: int | None = 0
         """Bytes of the present head so far; None while no head is awaited."""
@@ -80,10 +77,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
+            self._head = (self._head or 0) + len(data)
+            if self._head > 2 * MAX_HEAD:
+                self.transport.abort()  # it does not listen
             return
         if self._unread is not None:  # pausing sooner, in connection_made, uvloop would ignore
-            self._unread += data
-            self.transport.pause_reading()
+            self._hold(self._unread + data)
             return
         if self._deadline is None:
             self._within(REQUEST_SECONDS)
@@ -91,6 +90,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._take_in(data[start : start + BYTES_A_TURN])
             if self.transport.is_closing() or self._upgraded or self._refused:
                 return
+            if self._answering:
+                self._hold(data[start + BYTES_A_TURN :])
+                return
+
+    @property
+    def _answering(self) -> bool:
+        """Whether a whole request is in work: what follows it can wait."""
+        return self.cycle is not None and not (self.cycle.response_complete or self.cycle.more_body)
+
+    def _hold(self, data: bytes) -> None:
+        if data:
+            self._unread = data
+            self.transport.pause_reading()
 
     def _take_in(self, data: bytes) -> None:
         if self._head is not None:
@@ -101,8 +113,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head is not None and (self._head > MAX_HEAD or len(self.headers or ()) > MAX_HEADERS):
             self._done()
             self._refuse(b"431 Request Header Fields Too Large")
-        elif len(self.pipeline) > MAX_WAITING:
-            self.transport.abort()
 
     def handle_websocket_upgrade(self) -> None:
         self._done()
@@ -132,6 +142,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._within(ANSWER_SECONDS)  # for the rest of the answer, or the next of several requests
         elif self._head == 0:
             self._done()
+        if self._unread is not None and not self._answering:
+            self.loop.call_soon(self._go_on)
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
@@ -139,7 +151,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _go_on(self) -> None:
         unread, self._unread = self._unread, None
-        if self.transport.is_closing():
+        if unread is None or self.transport.is_closing():
             return
         self.transport.resume_reading()
         if unread:

@@ -101,7 +101,7 @@ class Door:
         self._tokens = tokens
         self._expiry = expiry
         self._origins = Origins(settings.origins)
-        self._handshakes = Rates(settings.connect_rate, 2 * settings.connect_rate)
+        self._handshakes = Rates(settings.connect_rate, 4 * settings.connect_rate)
         self._heard = Rates(settings.frame_rate, 2 * settings.frame_rate)
         self._addresses = Places(settings.sessions_per_address)
         self._users = Places(settings.sessions_per_user)

@@ -13,8 +13,14 @@ from warren.http import OPERATIONS
 PATIENCE = 2.0
 """Seconds that a request waits for its turn."""
 
+BURST = 4
+"""Seconds' worth of requests that may come at once after a quiet time: people open the page together."""
+
 SERVICES = 5
 """Requests to the API cost as much as that many files: they are worked, by the services behind too."""
+
+COSTLY = {"/api/rooms": 3}
+"""What asks the store about many rooms counts as that many requests."""
 
 
 class PacedRequests:
@@ -26,7 +32,7 @@ class PacedRequests:
 
     def __init__(self, app: ASGIApp, rate: float) -> None:
         self._app = app
-        self._rates = Rates(rate * SERVICES, 2 * rate * SERVICES)
+        self._rates = Rates(rate * SERVICES, BURST * rate * SERVICES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request in its turn."""
@@ -41,7 +47,7 @@ class PacedRequests:
     def _wait(self, scope: Scope) -> float:
         path: str = scope["path"]
         key = (scope["client"][0] if scope["client"] else "", path in OPERATIONS)
-        cost = SERVICES if path.startswith("/api/") else 1
+        cost = SERVICES * COSTLY.get(path, 1) if path.startswith("/api/") else 1
         wait = self._rates.spend(key, cost)
         if wait > PATIENCE:
             self._rates.spend(key, -cost)  # it is not served

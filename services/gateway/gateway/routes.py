@@ -55,7 +55,7 @@ def router(  # noqa: PLR0915 - one table of routes
     """Return the routes under `/api`."""
     routes = APIRouter(prefix="/api", tags=["chat"])
     origins = Origins(settings.origins)
-    rates = Rates(settings.connect_rate, 2 * settings.connect_rate)
+    rates = Rates(settings.connect_rate, 4 * settings.connect_rate)
 
     def address(request: Request) -> str:
         return request.client.host if request.client else "unknown"

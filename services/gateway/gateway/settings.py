@@ -53,13 +53,13 @@ class GatewaySettings(Settings):
     message_rate: Limit = 50
     """Frames that cost (messages, joins, renames, typing) per second and user."""
     message_burst: Limit = 200
-    connect_rate: Limit = 200
+    connect_rate: Limit = 100
     """Connections, handshakes and guest tokens per second and address, of each."""
     frame_rate: Limit = 5000
     """Websocket frames of any kind per second and address; more are not read before their time."""
-    request_rate: Limit = 100
+    request_rate: Limit = 50
     """API requests per second and address, or five times as many files; what is above waits, at last for a 429."""
-    connections_per_address: Count = 500
+    connections_per_address: Count = 200
     """Connections of one address beside its sockets; more are closed. Not counted where there are `trusted_proxies`."""
     sessions_per_address: Count = 1000
     sessions_per_user: Count = 100
