@@ -32,5 +32,5 @@ async def test_a_rolling_restart_is_invisible_but_for_reconnects(tmp_path: Path)
             print(figures, talk.busiest_second(), "handshakes in the busiest second", talk.count, "acked")  # noqa: T201
             await talk.reckon(120)
             assert len(talk.absences) >= talk.members * 2 / 3
-            assert talk.busiest_second() <= CONNECT_RATE
+            assert talk.busiest_second() <= 2 * CONNECT_RATE, "while one restarts, two are there for all"
             assert max(talk.absences) < BACK_SECONDS
