@@ -37,11 +37,11 @@ async def test_a_look_is_good_for_a_moment_and_a_long_one_for_longer() -> None:
     look = Looking()
     rooms = RoomList(look, lambda: look.now)
     looks = []
-    for now, takes in ((0.0, 0.0), (0.4, 0.0), (0.6, 2.0), (22.0, 0.0), (22.7, 0.0)):
+    for now, takes in ((0.0, 0.0), (0.4, 0.0), (0.6, 2.0), (22.0, 0.0), (22.7, 60.0), (110.0, 0.0), (113.0, 0.0)):
         look.now, look.takes = now, takes
         await rooms.newest(1)
         looks.append(look.looks)
-    assert looks == [1, 1, 2, 2, 3]
+    assert looks == [1, 1, 2, 2, 3, 3, 4]
 
 
 async def test_a_failure_is_not_kept_and_one_who_goes_away_ends_no_look_of_others() -> None:

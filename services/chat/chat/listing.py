@@ -13,7 +13,10 @@ Row = tuple[str, int, Entry]
 
 FRESH_SECONDS = 0.5
 SHARE = 0.1
-"""Of the time, looking takes that much at the most, however many ask and however many rooms there are."""
+"""Of the time, looking takes that much at the most, however many ask, unless a look takes seconds."""
+
+STALE_SECONDS = 30
+"""The oldest that a list may be, also after a look that took long because the store did."""
 
 
 class RoomList:
@@ -36,5 +39,5 @@ class RoomList:
         self._good_until = began  # if it fails, the next who asks tries again
         rows = await self._look()
         now = self._clock()
-        self._good_until = now + max(FRESH_SECONDS, (now - began) / SHARE)
+        self._good_until = now + min(max(FRESH_SECONDS, (now - began) / SHARE), STALE_SECONDS)
         return rows

@@ -15,7 +15,7 @@ from gateway.expiry import Expiry
 from gateway.handlers import Frames
 from gateway.hub import Hub
 from gateway.jwks import Keys
-from gateway.limits import Places, Rates
+from gateway.limits import BURST_SECONDS, Places, Rates
 from gateway.neighbours import Chat, Presence
 from gateway.openapi import ANSWERS, codes
 from gateway.origins import open_to
@@ -82,7 +82,7 @@ def build(settings: GatewaySettings) -> Service:
     requests = PacedRequests(BoundedBodies(app, settings.frame_limit), settings.request_rate)
     direct = not settings.trusted_proxies  # else all connections come from there
     places = Places(settings.connections_per_address if direct else 0)
-    pace = Rates(settings.connect_rate if direct else 0, 4 * settings.connect_rate)
+    pace = Rates(settings.connect_rate if direct else 0, BURST_SECONDS * settings.connect_rate)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
         """Lead sockets straight to the door: FastAPI's way there costs a third of a handshake and 15 KB a socket."""

@@ -16,7 +16,7 @@ from gateway.expiry import Expiry
 from gateway.handlers import Frames
 from gateway.hub import Hub
 from gateway.leaving import Leaving
-from gateway.limits import Places, Rates
+from gateway.limits import BURST_SECONDS, Places, Rates
 from gateway.metrics import FRAMES_IN, SESSIONS
 from gateway.neighbours import Presence
 from gateway.origins import Origins
@@ -101,7 +101,7 @@ class Door:
         self._tokens = tokens
         self._expiry = expiry
         self._origins = Origins(settings.origins)
-        self._handshakes = Rates(settings.connect_rate, 4 * settings.connect_rate)
+        self._handshakes = Rates(settings.connect_rate, BURST_SECONDS * settings.connect_rate)
         self._heard = Rates(settings.frame_rate, 2 * settings.frame_rate)
         self._addresses = Places(settings.sessions_per_address)
         self._users = Places(settings.sessions_per_user)

@@ -9,6 +9,9 @@ from collections.abc import Callable, Hashable
 
 MAX_KEYS = 50_000
 
+BURST_SECONDS = 4
+"""What an address may do at once after a quiet time, in seconds of its rate: people open the page together."""
+
 
 class Rates:
     """Token buckets by key: `rate` per second, up to `burst` at once; a rate of 0 allows everything."""

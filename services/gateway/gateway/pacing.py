@@ -7,14 +7,11 @@ import asyncio
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.limits import Rates
+from gateway.limits import BURST_SECONDS, Rates
 from warren.http import OPERATIONS
 
 PATIENCE = 2.0
 """Seconds that a request waits for its turn."""
-
-BURST = 4
-"""Seconds' worth of requests that may come at once after a quiet time: people open the page together."""
 
 SERVICES = 5
 """Requests to the API cost as much as that many files: they are worked, by the services behind too."""
@@ -32,7 +29,7 @@ class PacedRequests:
 
     def __init__(self, app: ASGIApp, rate: float) -> None:
         self._app = app
-        self._rates = Rates(rate * SERVICES, BURST * rate * SERVICES)
+        self._rates = Rates(rate * SERVICES, BURST_SECONDS * rate * SERVICES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request in its turn."""

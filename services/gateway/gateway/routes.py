@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from gateway.answers import Accepted, Entries, GuestToken, Person, RoomMembers, Rooms, success
 from gateway.auth import HTTP_STATUS, AuthError, Identity, Tokens
 from gateway.handlers import Frames, RefusalError
-from gateway.limits import Rates
+from gateway.limits import BURST_SECONDS, Rates
 from gateway.neighbours import Chat, Presence
 from gateway.origins import Origins
 from gateway.reading import Reading
@@ -55,7 +55,7 @@ def router(  # noqa: PLR0915 - one table of routes
     """Return the routes under `/api`."""
     routes = APIRouter(prefix="/api", tags=["chat"])
     origins = Origins(settings.origins)
-    rates = Rates(settings.connect_rate, 4 * settings.connect_rate)
+    rates = Rates(settings.connect_rate, BURST_SECONDS * settings.connect_rate)
 
     def address(request: Request) -> str:
         return request.client.host if request.client else "unknown"
