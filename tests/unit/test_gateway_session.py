@@ -14,7 +14,8 @@ from gateway.session import Outbox, Session
 from gateway.settings import GatewaySettings
 from warren.contracts import User
 from warren.contracts.closing import DRAIN
-from warren.contracts.frames import Goodbye
+from warren.contracts.frames import Error, Goodbye
+from warren.contracts.refusing import AWAY, NOT_JOINED
 
 
 class Wire:
@@ -86,6 +87,27 @@ async def test_it_settles_when_the_broker_has_answered_for_all() -> None:
     assert not waiting.done()
     one.end()
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_all_who_wait_for_it_to_settle_are_told() -> None:
+    one = session(Wire())
+    one.begin()
+    waiting = [asyncio.create_task(one.settled()) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(one.settled()))
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    one.end()
+    async with asyncio.timeout(1):
+        await asyncio.gather(*waiting[1:])
+
+
+async def test_what_fails_by_our_fault_is_not_held_against_the_client() -> None:
+    one = session(Wire())
+    one.error(Error(code=AWAY.code, message="chat is away"))
+    assert one.refused == 0
+    one.error(Error(code=NOT_JOINED.code, message="join first"))
+    assert one.refused == 1
 
 
 async def test_a_late_word_of_an_older_rename_does_not_undo_a_newer_one() -> None:

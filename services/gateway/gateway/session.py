@@ -13,6 +13,7 @@ from gateway.settings import GatewaySettings
 from warren.contracts import User
 from warren.contracts.closing import SLOW, CloseCode
 from warren.contracts.frames import Error, Frame, Goodbye
+from warren.contracts.refusing import AWAY
 from warren.contracts.signals import SessionState
 from warren.ids import uuid7
 
@@ -66,7 +67,7 @@ class Session:
         self.pending = 0
         self.bad_frames = 0
         self.refused = 0
-        """Frames answered with an error since this was last asked for."""
+        """Frames refused since this was last asked for, but those that our side failed."""
         self.closing: CloseCode | None = None
         self._wire = wire
         self._outbox = outbox
@@ -104,7 +105,8 @@ class Session:
     def error(self, error: Error) -> None:
         """Queue an error frame."""
         ERRORS.labels(error.code).inc()
-        self.refused += 1
+        if error.code != AWAY.code:
+            self.refused += 1
         self.say(error)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -145,8 +147,9 @@ class Session:
     async def settled(self) -> None:
         """Wait until no message of this session waits for the broker."""
         if self.pending:
-            self._settled = asyncio.get_running_loop().create_future()
-            await self._settled
+            if self._settled is None or self._settled.done():
+                self._settled = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._settled)  # one who waits no longer ends it for no other
 
     def close(self, code: CloseCode, *, reconnect_after: float | None = None) -> None:
         """Say goodbye after what is queued, then close; the first reason counts."""
