@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -15,6 +17,7 @@ from pymongo import monitoring
 from chat.app import build
 from chat.committing import GroupCommit
 from chat.handlers import Partition
+from chat.listing import MAX_LISTED, RoomList
 from chat.model import Entry, KnownError
 from chat.repository import MARK_EVERY, Entries, Wanted
 from chat.settings import ChatSettings
@@ -31,7 +34,7 @@ from warren.errors import DeposedError
 from warren.ids import uuid7
 from warren.messaging.codec import split
 from warren.storage import Mongo
-from warren.topology import COMMANDS, EVENTS, dead_queue, room_key
+from warren.topology import COMMANDS, EVENTS, dead_queue, partition, room_key
 
 ANN = User(id="ann", name="Ann")
 BOB = User(id="bob", name="Bob")
@@ -313,7 +316,7 @@ async def test_no_read_looks_through_the_log(space: Space, entries: Entries) -> 
     assert await reader.known([("r", "ann", "m1")])
     assert all(p.entries for p in await reader.pages([Wanted("r"), Wanted("r", after=1), Wanted("r", before=50)]))
     assert await reader.heads(["r"]) == {"r": total}
-    assert [head for _, head, _ in await reader.rooms(10)] == [total]
+    assert [e.seq for e in (await reader.newest(await reader.active(10))).values()] == [total]
     assert len(asked.filters) == 8
     for wanted in asked.filters:
         explained = await database.command("explain", {"find": "log", "filter": wanted})
@@ -364,3 +367,52 @@ async def test_rooms_the_most_recently_active_first(chat: Running, wire: Wire) -
         return [r["room"] for r in rooms] == ["newest", "newer", "old"]
 
     await eventually(listed)
+
+
+async def test_of_many_rooms_those_that_were_active_last_are_listed(
+    chat: Running, wire: Wire, entries: Entries
+) -> None:
+    """However many there are, a room in which something is said comes to the top."""
+    many, months = MAX_LISTED + 100, timedelta(days=90)
+    past = [replace(entry(f"old-{n}", 1, "m"), time=now() - months + timedelta(minutes=n)) for n in range(many)]
+    assert not any(await entries.append([[one] for one in past]))
+    for room in ("new", "old-7"):
+        await say(wire, command(room, "said"))
+        await asyncio.sleep(0.002)  # two commands of one millisecond have no order
+    wanted = [("old-7", 2), ("new", 1), *((f"old-{n}", 1) for n in range(many - 1, many - 199, -1))]
+
+    async def listed() -> bool:
+        rooms = (await chat.http.get("/rooms", params={"limit": 200})).json()["rooms"]
+        return [(r["room"], r["seq"]) for r in rooms] == wanted
+
+    await eventually(listed)
+
+
+async def test_the_list_asks_the_store_once_about_a_room_that_is_written_here(space: Space, entries: Entries) -> None:
+    class Facts:
+        async def publish_all(self, events: Sequence[Event]) -> None:
+            """Take them."""
+
+    await entries.append([[entry(room, 1, "before")] for room in ("a", "b", "c")])
+    asked = Asked()
+    client: AsyncIOMotorClient[Any] = AsyncIOMotorClient(space.mongo_url, event_listeners=[asked], tz_aware=True)
+    reader = Entries(client[f"{space.database_prefix}chat"])
+    partitions = [Partition(n, PARTITIONS, GroupCommit(entries), Facts()) for n in range(PARTITIONS)]
+    look = RoomList(reader, partitions)
+
+    async def said(room: str, message: str) -> None:
+        await partitions[partition(room, PARTITIONS)].handle([command(room, message)])
+
+    for room in ("a", "b"):
+        await said(room, "m1")
+    await look()
+    asked.filters.clear()
+    await said("a", "m2")
+    await said("a", "m3")
+    assert [(row.room, row.seq) for row in await look()] == [("a", 4), ("b", 2), ("c", 1)]
+    assert {f["room"] for f in asked.filters} <= {"c"}, "nobody writes to it here: another process might"
+
+    partitions[partition("b", PARTITIONS)].give_up()
+    await entries.append([[entry("b", 3, "by another process")]])
+    assert [(row.room, row.seq) for row in await look()] == [("b", 3), ("a", 4), ("c", 1)]
+    client.close()

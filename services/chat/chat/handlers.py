@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from prometheus_client import Gauge
@@ -51,12 +52,17 @@ class Partition:
         self._entries = entries
         self._facts = facts
         self._heads: dict[str, int] = {}
+        self._times: dict[str, datetime] = {}
         self._active = False
+        self.term = 0
+        """Changes whenever what was remembered is forgotten."""
         ACTIVE.labels(number).set(0)
 
     def forget(self) -> None:
         """Forget all heads: on a new channel another process may have written meanwhile."""
         self._heads.clear()
+        self._times.clear()
+        self.term += 1
 
     def give_up(self) -> None:
         """Forget all heads, as from now on another process may write."""
@@ -66,6 +72,15 @@ class Partition:
     def head(self, room: str) -> int | None:
         """Return the head of a room if this process is the one that writes to it."""
         return self._heads.get(room)
+
+    def newest(self, room: str) -> tuple[int, datetime] | None:
+        """Return the head of a room and when it was written, if this process is the one that writes to it and knows."""
+        return (self._heads[room], self._times[room]) if room in self._times else None
+
+    def learn(self, newest: Entry, term: int) -> None:
+        """Remember the newest entry of a room, as the store has it since this `term`."""
+        if self._active and term == self.term and self._heads.setdefault(newest.room, newest.seq) == newest.seq:
+            self._times[newest.room] = newest.time
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Work a batch of commands."""
@@ -118,12 +133,13 @@ class Partition:
                 self.forget()  # how much of it was stored is not known
                 raise
             self._heads.update({e.room: e.seq for e in planned.new})
+            self._times.update({e.room: e.time for e in planned.new})
             _say(planned.new)
         return planned
 
     async def _learn_heads(self, rooms: Sequence[str]) -> None:
         if len(self._heads) > MAX_CACHED_ROOMS:
-            self._heads.clear()
+            self.forget()
         missing = [r for r in rooms if r not in self._heads]
         if missing:
             self._heads.update(await self._entries.heads(missing))

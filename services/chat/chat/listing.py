@@ -1,43 +1,43 @@
-"""The list of rooms as of a moment ago: one look at the store for everybody who asks meanwhile."""
+"""The list of rooms, from what the partitions of this process know and, for the others, from the store."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
-from chat.model import Entry
+from chat.handlers import Partition
+from chat.repository import Entries
+from warren.topology import partition
 
-Row = tuple[str, int, Entry]
-"""A room, its head and its newest entry."""
+MAX_LISTED = 1000
 
-FRESH_SECONDS = 0.5
-SHARE = 0.1
-"""Of the time, looking takes that much at the most, however many ask, unless a look takes seconds."""
 
-STALE_SECONDS = 30
-"""The oldest that a list may be, also after a look that took long because the store did."""
+class Row(NamedTuple):
+    """A room, its head, and when that was written."""
+
+    room: str
+    seq: int
+    time: datetime
 
 
 class RoomList:
-    """Rooms, the most recently active first; `look` is asked no more often than `FRESH_SECONDS` and `SHARE` allow."""
+    """Returns the rooms that were active last, the latest first; at most `MAX_LISTED`."""
 
-    def __init__(self, look: Callable[[], Awaitable[list[Row]]], clock: Callable[[], float] = time.monotonic) -> None:
-        self._look = look
-        self._clock = clock
-        self._looking: asyncio.Task[list[Row]] | None = None
-        self._good_until = 0.0
+    def __init__(self, entries: Entries, partitions: Sequence[Partition]) -> None:
+        self._entries = entries
+        self._partitions = partitions
 
-    async def newest(self, limit: int) -> list[Row]:
-        """Return so many of them; an error of the look is that of all who waited for it."""
-        if self._looking is None or (self._looking.done() and self._clock() >= self._good_until):
-            self._looking = asyncio.ensure_future(self._refreshed())
-        return (await asyncio.shield(self._looking))[:limit]
+    async def __call__(self) -> list[Row]:
+        """Look."""
+        marks = await self._entries.active(MAX_LISTED)
+        terms = [p.term for p in self._partitions]
+        rows = [Row(room, *newest) for room in marks if (newest := self._of(room).newest(room))]
+        known = {row.room for row in rows}
+        for entry in (await self._entries.newest({r: m for r, m in marks.items() if r not in known})).values():
+            self._of(entry.room).learn(entry, terms[self._of(entry.room).number])
+            rows.append(Row(entry.room, entry.seq, entry.time))
+        return sorted(rows, key=lambda row: row.time, reverse=True)
 
-    async def _refreshed(self) -> list[Row]:
-        began = self._clock()
-        self._good_until = began  # if it fails, the next who asks tries again
-        rows = await self._look()
-        now = self._clock()
-        self._good_until = now + min(max(FRESH_SECONDS, (now - began) / SHARE), STALE_SECONDS)
-        return rows
+    def _of(self, room: str) -> Partition:
+        return self._partitions[partition(room, len(self._partitions))]

@@ -3,7 +3,8 @@
 Collection `log`: one document per write and room, with consecutive entries of that room. Its `_id` is the place of the
 first (room, `seq`), its index `identity` is unique by room and message (user, the client's id): both refuse duplicates
 for ever, for a document is written whole or not at all. Index `place` orders a room's documents by their last `seq`.
-Collection `rooms`: one document per room, written before its first entry; `mark` is a place its log has reached.
+Collection `rooms`: one document per room, written before its first entry; `mark` is a place its log has reached,
+`active` when its newest entry was written, to the minute (index `active`).
 Collection `members`: one document per life of a chat process, with its beat. Collection `shares`: one document, the
 owner of each partition.
 
@@ -15,22 +16,24 @@ range of `_id` or of two fields: the embedded store would look through the whole
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, starmap
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chat.model import Entry, Key, KnownError, Place
 from chat.sharing import NOBODY, Member
-from warren.contracts import User
+from warren.contracts import User, now
 from warren.contracts.frames import MAX_SEQ
 from warren.errors import DeposedError
 from warren.storage import Database, Document, store_errors
 
 _DUPLICATE = 11000
 _SHARES = "partitions"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 MAX_IN = 100
 """Values of one `$in`; the embedded store's cost grows with their square."""
@@ -38,11 +41,20 @@ MAX_IN = 100
 MAX_ENTRIES = 100
 """Entries of one document; a page looks that far ahead for the one that its last entry is in."""
 
-LOOKS_AT_ONCE = 10
+LOOKS_AT_ONCE = 2
 """Rooms that are looked at together for the list of all: it must not crowd out who writes."""
 
 MARK_EVERY = 100
 """Entries between two marks of a room: what finding its head has to look through at the most, but for a crash."""
+
+ACTIVE_EVERY = timedelta(minutes=1)
+"""Time between two marks of a room in which little is said: how exactly its document tells when it was active."""
+
+MAX_NOTED = 10_000
+"""Rooms of which this process remembers when it marked them last."""
+
+_SPANS = (timedelta(minutes=10), timedelta(hours=3), timedelta(days=2), timedelta(days=30), None)
+"""How far back active rooms are looked for, one span after the other until there are enough; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,8 @@ class Entries:
     def __init__(self, database: Database) -> None:
         self._log = database["log"]
         self._rooms = database["rooms"]
+        self._noted: dict[str, datetime] = {}
+        self._span = 0
 
     async def prepare(self) -> None:
         """Create the indexes that identity rests on and pages are read by."""
@@ -80,6 +94,7 @@ class Entries:
                     IndexModel([("room", ASCENDING), ("last", ASCENDING)], name="place"),
                 ]
             )
+            await self._rooms.create_indexes([IndexModel([("active", ASCENDING)], name="active")])
 
     async def known(self, keys: Iterable[Key]) -> dict[Key, Entry]:
         """Return the entries that exist of these identities."""
@@ -110,8 +125,8 @@ class Entries:
         outcomes: list[Exception | None] = [None] * len(groups)
         documents = [(number, d) for number, group in enumerate(groups) for d in _documents(group)]
         with store_errors():
-            for room in (d["room"] for _, d in documents if d["first"] == 1):
-                await self._open_room(room)
+            for document in (d for _, d in documents if d["first"] == 1):
+                await self._open_room(document)
             rest = documents
             while rest:
                 try:
@@ -122,9 +137,7 @@ class Entries:
                     failed = rest[errors[0]["index"] if errors else 0][0]
                     outcomes[failed] = _refusal(e)
                     rest = [(n, d) for n, d in rest if n > failed]  # an ordered write stored those before
-            for number, document in documents:
-                if outcomes[number] is None and document["last"] // MARK_EVERY > (document["first"] - 1) // MARK_EVERY:
-                    await self._rooms.update_one({"_id": document["room"]}, {"$max": {"mark": document["last"]}})
+            await self._mark([d for number, d in documents if outcomes[number] is None])
         return outcomes
 
     async def at(self, places: Iterable[Place]) -> dict[Place, Entry]:
@@ -161,11 +174,32 @@ class Entries:
         with store_errors():
             await self._log.update_one({"_id": document["_id"]}, change, array_filters=[{"entry.seq": seq}])
 
-    async def _open_room(self, room: str) -> None:
+    async def _open_room(self, first: Document) -> None:
         try:
-            await self._rooms.insert_one({"_id": room})
+            await self._rooms.insert_one({"_id": first["room"], "active": _active(first)})
         except DuplicateKeyError:
             return  # a former try got this far
+        self._note(first["room"], _active(first))
+
+    async def _mark(self, written: Iterable[Document]) -> None:
+        """Say in the rooms' documents how far they have come, now and then."""
+        due = [d for d in written if self._is_due(d)]
+        if due:
+            marks = [({"_id": d["room"]}, {"$max": {"mark": d["last"], "active": _active(d)}}) for d in due]
+            await self._rooms.bulk_write(list(starmap(UpdateOne, marks)), ordered=False)
+        for document in due:
+            self._note(document["room"], _active(document))
+
+    def _is_due(self, document: Document) -> bool:
+        noted = self._noted.get(document["room"])
+        if noted is None or _active(document) - noted > ACTIVE_EVERY:
+            return True
+        return bool(document["last"] // MARK_EVERY > (document["first"] - 1) // MARK_EVERY)
+
+    def _note(self, room: str, active: datetime) -> None:
+        if len(self._noted) >= MAX_NOTED:
+            self._noted.clear()
+        self._noted[room] = active
 
     async def pages(self, wanted: Sequence[Wanted]) -> list[Page]:
         """Return pages in the order asked for."""
@@ -193,16 +227,27 @@ class Entries:
             found = await self._between(wanted.room, first, last)
         return Page(tuple(e for e in found if first <= e.seq <= last), head, truncated)
 
-    async def rooms(self, limit: int) -> list[tuple[str, int, Entry]]:
-        """Return rooms with their head and newest entry, the most recently active first."""
+    async def active(self, limit: int) -> dict[str, int]:
+        """Return the rooms that were active last, in that order to the minute, with a place that each has reached."""
+        self._span = max(0, self._span - 1)  # what was enough the last time, and whether less is
+        while True:
+            span = _SPANS[self._span]
+            wanted = {"active": {"$gte": now() - span}} if span else {}
+            with store_errors():
+                found = await self._rooms.find(wanted).to_list(None)
+            if span is None or len(found) >= limit:
+                break
+            self._span += 1
+        found.sort(key=lambda d: d.get("active", _NEVER), reverse=True)
+        return {d["_id"]: d.get("mark", 0) for d in found[:limit]}
+
+    async def newest(self, marks: Mapping[str, int]) -> dict[str, Entry]:
+        """Return the newest entry of each room, given a place that it has reached; without rooms that have none."""
+        rooms, newest = list(marks.items()), []
         with store_errors():
-            known = await self._rooms.find({}).to_list(limit)
-            newest: list[Entry | None] = []
-            for start in range(0, len(known), LOOKS_AT_ONCE):
-                few = known[start : start + LOOKS_AT_ONCE]
-                newest += await asyncio.gather(*[self._newest(d["_id"], d.get("mark", 0)) for d in few])
-        found = [(e.room, e.seq, e) for e in newest if e is not None]
-        return sorted(found, key=lambda row: row[2].time, reverse=True)
+            for start in range(0, len(rooms), LOOKS_AT_ONCE):
+                newest += await asyncio.gather(*starmap(self._newest, rooms[start : start + LOOKS_AT_ONCE]))
+        return {e.room: e for e in newest if e is not None}
 
     async def _newest(self, room: str, mark: int) -> Entry | None:
         documents = await self._log.find({"room": room, "last": {"$gte": mark}}).to_list(None)
@@ -306,6 +351,12 @@ def _documents(entries: Sequence[Entry]) -> Iterator[Document]:
         log = list(some)
         for start in range(0, len(log), MAX_ENTRIES):
             yield _document(room, log[start : start + MAX_ENTRIES])
+
+
+def _active(document: Document) -> datetime:
+    """Return the time of a log document's last entry."""
+    time: datetime = document["entries"][-1]["time"]
+    return time
 
 
 def _document(room: str, entries: Sequence[Entry]) -> Document:

@@ -9,20 +9,20 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from chat.handlers import Partition
-from chat.listing import RoomList
+from chat.listing import MAX_LISTED, RoomList
 from chat.model import Entry
 from chat.reading.repository import Positions
 from chat.repository import Entries, Page, Wanted
 from warren.contracts import rfc3339
 from warren.contracts.frames import MAX_SEQ
 from warren.envelope import TRACEPARENT, trace_id_of
+from warren.recent import Recent
 from warren.topology import partition
 
 MAX_PAGE = 200
 MAX_PAGES = 50
 MAX_ROOMS = 5000
 MAX_READERS = 200
-MAX_LISTED = 1000
 
 
 class PageQuery(BaseModel):
@@ -73,12 +73,12 @@ def router(
 ) -> APIRouter:
     """Return the routes, open to holders of the service token."""
     routes = APIRouter(dependencies=[Depends(guard)], tags=["rooms"])
-    listed = RoomList(lambda: entries.rooms(MAX_LISTED))
+    listed = Recent(RoomList(entries, partitions))
 
     @routes.get("/rooms", summary="Rooms, the most recently active first")
     async def rooms(limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 200) -> dict[str, Any]:
-        found = await listed.newest(limit)
-        return {"rooms": [{"room": r, "seq": seq, "time": rfc3339(e.time)} for r, seq, e in found]}
+        found = (await listed())[:limit]
+        return {"rooms": [{"room": r.room, "seq": r.seq, "time": rfc3339(r.time)} for r in found]}
 
     @routes.post("/reads", summary="The seq up to which each user has read each room, in the order asked for")
     async def reads(query: ReadsQuery) -> dict[str, list[int]]:

@@ -18,6 +18,10 @@ from gateway.settings import GatewaySettings
 from warren.errors import DependencyDownError, PermanentError
 from warren.http import neighbour
 from warren.observability.tracing import current_headers
+from warren.recent import Recent
+
+_ROOMS = 1000
+"""Rooms to choose from for one who may read some only."""
 
 _PAGES_AT_ONCE = 20
 _READS_AT_ONCE = 100
@@ -83,6 +87,8 @@ class Chat(_Neighbour):
         self._page = Batching(self._pages, most=_PAGES_AT_ONCE, together=lambda wanted: wanted.room)
         self.read: Batching[tuple[str, str], int] = Batching(self._reads, most=_READS_AT_ONCE)
         """Returns the `seq` up to which a user (id) has read a room, 0 for nothing yet."""
+        self.rooms: Recent[list[dict[str, Any]]] = Recent(self._rooms)
+        """Returns the rooms that were active last, the latest first."""
 
     async def page(self, room: str, *, after: int | None = None, before: int | None = None, limit: int = 50) -> Page:
         """Return a page of a room's log."""
@@ -113,9 +119,8 @@ class Chat(_Neighbour):
         heads: dict[str, int] = (await self.call("POST", "/heads", json={"rooms": list(rooms)}))["heads"]
         return heads
 
-    async def rooms(self, limit: int) -> list[dict[str, Any]]:
-        """Return rooms, the most recently active first."""
-        found: list[dict[str, Any]] = (await self.call("GET", "/rooms", params={"limit": limit}))["rooms"]
+    async def _rooms(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self.call("GET", "/rooms", params={"limit": _ROOMS}))["rooms"]
         return found
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Patterns = Annotated[tuple[Pattern, ...], Field(max_length=100)]
 
-_REMEMBERED = 1_000
+_REMEMBERED = 256
 """Rooms whose right is remembered, per set of patterns."""
 
 
