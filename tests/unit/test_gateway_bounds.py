@@ -124,12 +124,15 @@ async def test_an_answer_that_nobody_reads_is_given_up(server: uvicorn.Server, p
     writer.close()
 
 
-async def test_a_head_without_end_is_refused(port: int) -> None:
+@pytest.mark.parametrize("many", [6_000, 600_000])
+async def test_a_head_without_end_is_refused_and_the_client_can_read_why(port: int, many: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET / HTTP/1.1\r\n" + b"X-Large: yes\r\n" * 6_000)
+    writer.write(b"GET / HTTP/1.1\r\n" + b"X-Large: yes\r\n" * many)
     async with asyncio.timeout(5):
-        assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
-    writer.close()
+        said = await reader.read()
+    assert said.startswith(b"HTTP/1.1 431 ")
+    assert said.endswith(b"\r\n\r\n")
+    writer.transport.abort()
 
 
 async def test_many_headers_are_refused_however_small(port: int) -> None:

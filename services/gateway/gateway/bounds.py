@@ -77,9 +77,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
-            self._head = (self._head or 0) + len(data)
-            if self._head > 2 * MAX_HEAD:
-                self.transport.abort()  # it does not listen
             return
         if self._unread is not None:  # pausing sooner, in connection_made, uvloop would ignore
             self._hold(self._unread + data)
@@ -151,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _go_on(self) -> None:
         unread, self._unread = self._unread, None
-        if unread is None or self.transport.is_closing():
+        if unread is None or self._refused or self.transport.is_closing():
             return
         self.transport.resume_reading()
         if unread:
@@ -179,8 +176,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._places.give_back(place)
 
     def _refuse(self, status: bytes) -> None:
-        """Say why it ends, and read on for a moment: else a reset may overtake the answer."""
+        """Say why it ends, and leave time to read it: closed at once, with bytes unread, a reset may overtake it."""
         self._refused = True
+        self.transport.pause_reading()
         self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
         self.transport.write_eof()
         self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
