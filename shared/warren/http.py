@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import httpx
@@ -49,11 +49,11 @@ def create_app(settings: Settings, health: Health, **options: Any) -> FastAPI:
     return app
 
 
-def service_token(settings: Settings) -> Callable[..., None]:
+def service_token(settings: Settings) -> Callable[..., Awaitable[None]]:
     """Return a dependency that lets only holders of the service token in."""
     wanted = settings.service_token.get_secret_value()
 
-    def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
+    async def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
         if not wanted:
             raise HTTPException(403, "this endpoint needs WARREN_SERVICE_TOKEN to be set")
         if given is None or not hmac.compare_digest(given.credentials.encode(), wanted.encode()):

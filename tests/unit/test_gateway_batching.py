@@ -103,3 +103,16 @@ async def test_all_questions_about_one_thing_go_out_together(neighbour: Neighbou
         neighbour.may.release()
     await asyncio.gather(first, *rest)
     assert [list(asked) for asked in neighbour.asked] == [["x"], ["a1", "b1", "a2", "b2"], ["c1", "c2"]]
+
+
+async def test_between_an_answer_and_the_next_question_it_may_rest(neighbour: Neighbour) -> None:
+    ask = Batching(neighbour.ask, most=10, rest=0.2)
+    neighbour.may.release()
+    assert await ask("a") == "a 1"
+    neighbour.may.release()
+    came = []
+    for name in "bcd":
+        came.append(asyncio.create_task(ask(name)))
+        await begun(came[-1])
+    assert neighbour.asked == [("a",)], "b waits, although nothing else is asked"
+    assert await asyncio.gather(*came) == ["b 2", "c 2", "d 2"]

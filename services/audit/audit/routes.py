@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ Moment = Annotated[datetime | None, Query(description="RFC 3339; UTC where no of
 Token = Annotated[str | None, Query(min_length=1, max_length=255)]
 
 
-def router(records: Records, guard: Callable[..., None]) -> APIRouter:
+def router(records: Records, guard: Callable[..., Awaitable[None]]) -> APIRouter:
     """Return the routes, open to holders of the service token."""
     routes = APIRouter(dependencies=[Depends(guard)], tags=["audit"])
 

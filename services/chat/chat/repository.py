@@ -229,15 +229,13 @@ class Entries:
 
     async def active(self, limit: int) -> dict[str, int]:
         """Return the rooms that were active last, in that order to the minute, with a place that each has reached."""
-        self._span = max(0, self._span - 1)  # what was enough the last time, and whether less is
-        while True:
-            span = _SPANS[self._span]
-            wanted = {"active": {"$gte": now() - span}} if span else {}
+        found: list[Document] = []
+        for number in range(max(0, self._span - 1), len(_SPANS)):  # less may do than what was enough the last time
+            span, self._span = _SPANS[number], number
             with store_errors():
-                found = await self._rooms.find(wanted).to_list(None)
-            if span is None or len(found) >= limit:
+                found = await self._rooms.find({"active": {"$gte": now() - span}} if span else {}).to_list(None)
+            if len(found) >= limit:
                 break
-            self._span += 1
         found.sort(key=lambda d: d.get("active", _NEVER), reverse=True)
         return {d["_id"]: d.get("mark", 0) for d in found[:limit]}
 

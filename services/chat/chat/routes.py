@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -69,7 +69,7 @@ def frame(entry: Entry) -> dict[str, Any]:
 
 
 def router(
-    entries: Entries, positions: Positions, partitions: list[Partition], guard: Callable[..., None]
+    entries: Entries, positions: Positions, partitions: list[Partition], guard: Callable[..., Awaitable[None]]
 ) -> APIRouter:
     """Return the routes, open to holders of the service token."""
     routes = APIRouter(dependencies=[Depends(guard)], tags=["rooms"])

@@ -19,6 +19,7 @@ class Batching(Generic[Q, A]):
     """Asks `ask`, which answers many questions in their order, about at most `most` things at once.
 
     `together` says what a question is about, itself by default: all that wait about one thing go out together.
+    After an answer, nothing is asked for `rest` seconds.
     """
 
     def __init__(
@@ -27,8 +28,10 @@ class Batching(Generic[Q, A]):
         *,
         most: int,
         together: Callable[[Q], Hashable] | None = None,
+        rest: float = 0,
     ) -> None:
         self._ask = ask
+        self._rest = rest
         self._most = most
         self._together = together
         self._waiting: dict[Q, asyncio.Future[A]] = {}
@@ -50,6 +53,8 @@ class Batching(Generic[Q, A]):
                 questions = self._next()
                 answers = [self._waiting.pop(q) for q in questions]
                 await self._answer(questions, answers)
+                if self._rest:
+                    await asyncio.sleep(self._rest)
         finally:
             self._asking = None
 

@@ -27,6 +27,8 @@ _PAGES_AT_ONCE = 20
 _READS_AT_ONCE = 100
 _MEMBERS_AT_ONCE = 50
 _NAMES_AT_ONCE = 100
+_NAMES_REST = 0.05
+"""Seconds: a hundred handshakes a second need twenty questions, not a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class Presence(_Neighbour):
         self._limit = {"limit": settings.members_shown} if settings.members_shown else {}
         self.members: Batching[str, Members] = Batching(self._members, most=_MEMBERS_AT_ONCE)
         """Returns who is in a room."""
-        self.name_of: Batching[str, str | None] = Batching(self._names, most=_NAMES_AT_ONCE)
+        self.name_of: Batching[str, str | None] = Batching(self._names, most=_NAMES_AT_ONCE, rest=_NAMES_REST)
         """Returns a user's present name, if presence knows one."""
 
     async def _members(self, rooms: Sequence[str]) -> list[Members]:

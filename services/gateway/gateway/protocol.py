@@ -27,8 +27,8 @@ LINGER_SECONDS = 5.0
 HANDSHAKE_SECONDS = 20.0
 """How long judging a handshake may take; its bytes are all here by then."""
 
-BYTES_A_TURN = 2_048
-"""Bytes of one socket that are taken in before others have their turn: some hundred frames at the most."""
+BYTES_A_TURN = 512
+"""Bytes of one socket that are taken in before others have their turn: some dozens of frames at the most."""
 
 MAX_FRAGMENTS = 256
 """Fragments that a message may come in: empty ones would be without end."""

@@ -10,6 +10,7 @@ may have taken it for dead, and hears it only by a whole table.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +37,9 @@ from warren.topology import EVENTS, room_key
 
 log = logging.getLogger(__name__)
 
+ROUND_SECONDS = 0.1
+"""Between two rounds, unless someone enters or leaves a room: those who only come and go are told of together."""
+
 ROWS_PER_PART = 500
 LATE_BEATS = 2.5
 """A beat that comes after so many intervals is late; a lease lasts four."""
@@ -60,6 +64,7 @@ class Signals:
         self._statuses: list[Event] = []
         self._closed: list[Event] = []
         self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._generation = 0
         self._table_due = 0.0
         self._beaten = 0.0
@@ -69,12 +74,12 @@ class Signals:
     def opened(self, session: str, user: User) -> None:
         """Tell that a session began."""
         signal = SessionOpened(gateway=self._gateway, session=session, user=user, time=self._now())
-        self._add(self._opened, signal, "session.opened")
+        self._add(self._opened, signal, "session.opened", urgent=False)
 
     def closed(self, session: str, user: User) -> None:
         """Tell that a session ended, and with it all its rooms."""
         signal = SessionClosed(gateway=self._gateway, session=session, user=user, time=self._now())
-        self._add(self._closed, signal, "session.closed")
+        self._add(self._closed, signal, "session.closed", urgent=False)
 
     def status(self, session: str, user: User, status: SessionState) -> None:
         """Tell that whoever holds a session went away or came back."""
@@ -123,9 +128,11 @@ class Signals:
     def _gateway(self) -> str:
         return self._settings.incarnation
 
-    def _add(self, to: list[Event], signal: Contract, key: str) -> None:
+    def _add(self, to: list[Event], signal: Contract, key: str, *, urgent: bool = True) -> None:
         to.append(event(signal, EVENTS, key))
         self._wake.set()
+        if urgent:
+            self._urgent.set()
 
     async def _rounds_until_next_beat(self) -> None:
         loop = asyncio.get_running_loop()
@@ -137,10 +144,14 @@ class Signals:
             except TimeoutError:
                 return
             await self._round()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROUND_SECONDS):
+                    await self._urgent.wait()
 
     async def _round(self) -> None:
         async with self._one_round:
             self._wake.clear()
+            self._urgent.clear()
             phases = self._opened, self._rooms, self._statuses, self._closed
             self._opened, self._rooms, self._statuses, self._closed = [], [], [], []
             for phase in phases:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -42,7 +42,7 @@ class RevsQuery(BaseModel):
     rooms: Annotated[list[str], Field(max_length=MAX_ROOMS)]
 
 
-def router(views: Views, guard: Callable[..., None]) -> APIRouter:
+def router(views: Views, guard: Callable[..., Awaitable[None]]) -> APIRouter:
     """Return the routes, open to holders of the service token."""
     routes = APIRouter(dependencies=[Depends(guard)], tags=["presence"])
 
