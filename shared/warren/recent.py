@@ -18,10 +18,17 @@ STALE_SECONDS = 30
 
 
 class Recent(Generic[T]):
-    """Calls `ask` no more often than `FRESH_SECONDS` and `SHARE` allow."""
+    """Calls `ask` no more often than `FRESH_SECONDS` and `SHARE` allow; an answer is at most `stale` seconds old."""
 
-    def __init__(self, ask: Callable[[], Awaitable[T]], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[T]],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        stale: float = STALE_SECONDS,
+    ) -> None:
         self._ask = ask
+        self._stale = stale
         self._clock = clock
         self._asking: asyncio.Task[T] | None = None
         self._good_until = 0.0
@@ -37,5 +44,5 @@ class Recent(Generic[T]):
         self._good_until = began  # if it fails, the next who wants to know tries again
         answer = await self._ask()
         now = self._clock()
-        self._good_until = now + min(max(FRESH_SECONDS, (now - began) / SHARE), STALE_SECONDS)
+        self._good_until = now + min(max(FRESH_SECONDS, (now - began) / SHARE), self._stale)
         return answer

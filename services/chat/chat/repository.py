@@ -4,7 +4,7 @@ Collection `log`: one document per write and room, with consecutive entries of t
 first (room, `seq`), its index `identity` is unique by room and message (user, the client's id): both refuse duplicates
 for ever, for a document is written whole or not at all. Index `place` orders a room's documents by their last `seq`.
 Collection `rooms`: one document per room, written before its first entry; `mark` is a place its log has reached,
-`active` when its newest entry was written, to the minute (index `active`).
+`active` when it was last written to, to the minute (index `active`). A write more than a minute after that moves both.
 Collection `members`: one document per life of a chat process, with its beat. Collection `shares`: one document, the
 owner of each partition.
 
@@ -16,10 +16,11 @@ range of `_id` or of two fields: the embedded store would look through the whole
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, starmap
+from typing import NamedTuple
 
 from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -48,13 +49,20 @@ MARK_EVERY = 100
 """Entries between two marks of a room: what finding its head has to look through at the most, but for a crash."""
 
 ACTIVE_EVERY = timedelta(minutes=1)
-"""Time between two marks of a room in which little is said: how exactly its document tells when it was active."""
+"""Time from one mark of a room to the first write that moves it, by the clock of who writes."""
 
 MAX_NOTED = 10_000
 """Rooms of which this process remembers when it marked them last."""
 
 _SPANS = (timedelta(minutes=10), timedelta(hours=3), timedelta(days=2), timedelta(days=30), None)
 """How far back active rooms are looked for, one span after the other until there are enough; None: all."""
+
+
+class Mark(NamedTuple):
+    """A place that a room's log has reached, and when: the mark moves with the first write more than a minute later."""
+
+    seq: int
+    active: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +87,10 @@ class Page:
 class Entries:
     """Reads and appends the logs of rooms."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
         self._log = database["log"]
         self._rooms = database["rooms"]
+        self._clock = clock
         self._noted: dict[str, datetime] = {}
         self._span = 0
 
@@ -125,8 +134,9 @@ class Entries:
         outcomes: list[Exception | None] = [None] * len(groups)
         documents = [(number, d) for number, group in enumerate(groups) for d in _documents(group)]
         with store_errors():
-            for document in (d for _, d in documents if d["first"] == 1):
-                await self._open_room(document)
+            at = self._clock()
+            for room in (d["room"] for _, d in documents if d["first"] == 1):
+                await self._open_room(room, at)
             rest = documents
             while rest:
                 try:
@@ -137,7 +147,7 @@ class Entries:
                     failed = rest[errors[0]["index"] if errors else 0][0]
                     outcomes[failed] = _refusal(e)
                     rest = [(n, d) for n, d in rest if n > failed]  # an ordered write stored those before
-            await self._mark([d for number, d in documents if outcomes[number] is None])
+            await self._mark([d for number, d in documents if outcomes[number] is None], at)
         return outcomes
 
     async def at(self, places: Iterable[Place]) -> dict[Place, Entry]:
@@ -174,32 +184,32 @@ class Entries:
         with store_errors():
             await self._log.update_one({"_id": document["_id"]}, change, array_filters=[{"entry.seq": seq}])
 
-    async def _open_room(self, first: Document) -> None:
+    async def _open_room(self, room: str, at: datetime) -> None:
         try:
-            await self._rooms.insert_one({"_id": first["room"], "active": _active(first)})
+            await self._rooms.insert_one({"_id": room, "active": at})
         except DuplicateKeyError:
             return  # a former try got this far
-        self._note(first["room"], _active(first))
+        self._note(room, at)
 
-    async def _mark(self, written: Iterable[Document]) -> None:
+    async def _mark(self, written: Iterable[Document], at: datetime) -> None:
         """Say in the rooms' documents how far they have come, now and then."""
-        due = [d for d in written if self._is_due(d)]
+        due = {d["room"]: d["last"] for d in written if self._is_due(d, at)}
         if due:
-            marks = [({"_id": d["room"]}, {"$max": {"mark": d["last"], "active": _active(d)}}) for d in due]
-            await self._rooms.bulk_write(list(starmap(UpdateOne, marks)), ordered=False)
-        for document in due:
-            self._note(document["room"], _active(document))
+            marks = [UpdateOne({"_id": r}, {"$max": {"mark": last, "active": at}}) for r, last in due.items()]
+            await self._rooms.bulk_write(marks, ordered=False)
+        for room in due:
+            self._note(room, at)
 
-    def _is_due(self, document: Document) -> bool:
+    def _is_due(self, document: Document, at: datetime) -> bool:
         noted = self._noted.get(document["room"])
-        if noted is None or _active(document) - noted > ACTIVE_EVERY:
+        if noted is None or at - noted > ACTIVE_EVERY:
             return True
         return bool(document["last"] // MARK_EVERY > (document["first"] - 1) // MARK_EVERY)
 
-    def _note(self, room: str, active: datetime) -> None:
+    def _note(self, room: str, at: datetime) -> None:
         if len(self._noted) >= MAX_NOTED:
             self._noted.clear()
-        self._noted[room] = active
+        self._noted[room] = at
 
     async def pages(self, wanted: Sequence[Wanted]) -> list[Page]:
         """Return pages in the order asked for."""
@@ -227,28 +237,28 @@ class Entries:
             found = await self._between(wanted.room, first, last)
         return Page(tuple(e for e in found if first <= e.seq <= last), head, truncated)
 
-    async def active(self, limit: int) -> dict[str, int]:
-        """Return the rooms that were active last, in that order to the minute, with a place that each has reached."""
+    async def active(self, limit: int) -> dict[str, Mark]:
+        """Return the rooms that were active last, in that order to the minute."""
         found: list[Document] = []
         for number in range(max(0, self._span - 1), len(_SPANS)):  # less may do than what was enough the last time
             span, self._span = _SPANS[number], number
             with store_errors():
-                found = await self._rooms.find({"active": {"$gte": now() - span}} if span else {}).to_list(None)
+                found = await self._rooms.find({"active": {"$gte": self._clock() - span}} if span else {}).to_list(None)
             if len(found) >= limit:
                 break
         found.sort(key=lambda d: d.get("active", _NEVER), reverse=True)
-        return {d["_id"]: d.get("mark", 0) for d in found[:limit]}
+        return {d["_id"]: Mark(d.get("mark", 0), d.get("active", _NEVER)) for d in found[:limit]}
 
-    async def newest(self, marks: Mapping[str, int]) -> dict[str, Entry]:
-        """Return the newest entry of each room, given a place that it has reached; without rooms that have none."""
+    async def newest(self, marks: Mapping[str, Mark]) -> dict[str, Entry]:
+        """Return the newest entry of each room; without rooms that have none."""
         rooms, newest = list(marks.items()), []
         with store_errors():
             for start in range(0, len(rooms), LOOKS_AT_ONCE):
                 newest += await asyncio.gather(*starmap(self._newest, rooms[start : start + LOOKS_AT_ONCE]))
         return {e.room: e for e in newest if e is not None}
 
-    async def _newest(self, room: str, mark: int) -> Entry | None:
-        documents = await self._log.find({"room": room, "last": {"$gte": mark}}).to_list(None)
+    async def _newest(self, room: str, mark: Mark) -> Entry | None:
+        documents = await self._log.find({"room": room, "last": {"$gte": mark.seq}}).to_list(None)
         return max((e for d in documents for e in _entries(d)), key=lambda e: e.seq, default=None)
 
     async def _marks(self, rooms: Iterable[str]) -> dict[str, int | None]:
@@ -349,12 +359,6 @@ def _documents(entries: Sequence[Entry]) -> Iterator[Document]:
         log = list(some)
         for start in range(0, len(log), MAX_ENTRIES):
             yield _document(room, log[start : start + MAX_ENTRIES])
-
-
-def _active(document: Document) -> datetime:
-    """Return the time of a log document's last entry."""
-    time: datetime = document["entries"][-1]["time"]
-    return time
 
 
 def _document(room: str, entries: Sequence[Entry]) -> Document:

@@ -18,7 +18,7 @@ from gateway.settings import GatewaySettings
 from warren.errors import DependencyDownError, PermanentError
 from warren.http import neighbour
 from warren.observability.tracing import current_headers
-from warren.recent import Recent
+from warren.recent import FRESH_SECONDS, Recent
 
 _ROOMS = 1000
 """Rooms to choose from for one who may read some only."""
@@ -89,7 +89,7 @@ class Chat(_Neighbour):
         self._page = Batching(self._pages, most=_PAGES_AT_ONCE, together=lambda wanted: wanted.room)
         self.read: Batching[tuple[str, str], int] = Batching(self._reads, most=_READS_AT_ONCE)
         """Returns the `seq` up to which a user (id) has read a room, 0 for nothing yet."""
-        self.rooms: Recent[list[dict[str, Any]]] = Recent(self._rooms)
+        self.rooms: Recent[list[dict[str, Any]]] = Recent(self._rooms, stale=FRESH_SECONDS)
         """Returns the rooms that were active last, the latest first."""
 
     async def page(self, room: str, *, after: int | None = None, before: int | None = None, limit: int = 50) -> Page:
